@@ -1,0 +1,417 @@
+"""The asyncio twins: the same names as in the blocking modules, awaited, over the same core."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import redis.asyncio
+from redis import exceptions
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+
+from matchmaker import errors
+from matchmaker.calls import (
+    Calls,
+    Clock,
+    PassReport,
+    QueueChange,
+    RealmStats,
+    StoredRules,
+    apply_plan,
+    cancel_plan,
+    clear_plan,
+    enqueue_one_plan,
+    enqueue_plan,
+    get_player_plan,
+    snapshot_plan,
+    stats_plan,
+)
+from matchmaker.client import (
+    ANY_QUEUE,
+    MOST_BACKLOG,
+    RETAIN_SECONDS,
+    cancel_target,
+    outcome,
+    raise_if_over,
+    ticket_id,
+)
+from matchmaker.connect import RETRIES, SOCKET_TIMEOUT_SECONDS, connection_options
+from matchmaker.doorbell import CHANNELS_A_COMMAND, PING_SECONDS, Switchboard, connection_settings, readings_plan
+from matchmaker.inbox import Inbox, alive_clock
+from matchmaker.model import Event, Match, Ticket, TicketRequest, checked_text, new_ticket_id
+from matchmaker.rules import QueueRules
+from matchmaker.runner import AsyncRunner, typed_errors
+
+__all__ = ["Listener", "Matchmaker", "NotificationService", "QueueService"]
+
+
+class QueueService:
+    """Verbs on one queue; see :class:`matchmaker.queues.QueueService`."""
+
+    def __init__(self, runner: AsyncRunner, calls: Calls, queue: str) -> None:
+        self.queue = checked_text("queue", queue)
+        self._runner = runner
+        self._calls = calls
+
+    async def add_player(self, player: str, rating: float, deviation: float | None = None, *, data: str = "") -> Ticket:
+        return await self.add(TicketRequest(player, rating, deviation, data))
+
+    async def add(self, request: TicketRequest) -> Ticket:
+        return await self._runner.run(enqueue_one_plan(self._calls, self.queue, request))
+
+    async def add_many(self, requests: Sequence[TicketRequest]) -> list[Ticket | errors.MatchmakerError]:
+        return await self._runner.run(enqueue_plan(self._calls, self.queue, requests))
+
+    async def remove_player(self, player: str, reason: str = "requested") -> Ticket:
+        plan = cancel_plan(self._calls, self.queue, "player", checked_text("player", player), reason)
+        return await self._runner.run(plan)
+
+    async def remove_matched_players(self, one: str, other: str) -> Match:
+        return await self._runner.call(
+            self._calls.pair(self.queue, checked_text("ticket", one), checked_text("ticket", other))
+        )
+
+    async def get_snapshot(self) -> list[Ticket]:
+        return await self._runner.run(snapshot_plan(self._calls, self.queue))
+
+    async def queue_size(self) -> int:
+        return await self._runner.call(self._calls.size(self.queue))
+
+    async def is_player_in_queue(self, player: str) -> bool:
+        return await self.get_player(player) is not None
+
+    async def get_player(self, player: str) -> Ticket | None:
+        return await self._runner.run(get_player_plan(self._calls, self.queue, checked_text("player", player)))
+
+    async def clear(self) -> int:
+        return await self._runner.run(clear_plan(self._calls, self.queue))
+
+    async def attempt_match(self, shown: int = 100) -> PassReport:
+        return await self._runner.call(self._calls.match_pass(self.queue, ahead=True, shown=shown))
+
+
+class Listener:
+    """The events of one player, an ``asyncio.Queue`` behind it; see :class:`matchmaker.notifications.Listener`."""
+
+    def __init__(self, service: NotificationService, player: str, after: str) -> None:
+        self.cursor = after
+        self._service = service
+        self._queue: asyncio.Queue[Event | errors.MatchmakerError] = asyncio.Queue()
+        self.inbox = Inbox(player, self._queue.put_nowait, self._queue.qsize, after)
+        self._over: errors.MatchmakerError | None = None
+
+    @property
+    def player(self) -> str:
+        return self.inbox.player
+
+    async def ready(self, timeout: float) -> bool:
+        """Waits until everything that happened before is in the listener; answers whether it is within ``timeout`` s."""
+        return await self._service.wait_synced(self.inbox, timeout)
+
+    async def get(self, timeout: float | None = None) -> Event | None:
+        """The next event; None when none came within ``timeout`` seconds (None waits for ever).
+
+        :raises EventsLost: what follows the cursor may be older than the realm remembers; the listener is over.
+        :raises ListenerClosed: it was closed.
+        """
+        if self._queue.empty():
+            self._service.caught_up(self.inbox)
+            if self._over is not None:
+                raise self._over
+        try:
+            async with asyncio.timeout(timeout):
+                event = await self._queue.get()
+        except TimeoutError:
+            return None
+        if isinstance(event, errors.MatchmakerError):
+            self._over = event
+            raise event
+        self.cursor = event.id
+        return event
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        """Events until the listener is closed."""
+        while True:
+            try:
+                event = await self.get()
+            except errors.ListenerClosed:
+                return
+            if event is not None:
+                yield event
+
+    async def close(self) -> None:
+        """Ends the listener; whoever waits in it is told."""
+        await self._service.unsubscribe(self)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self.close()
+
+
+class NotificationService:
+    """Listeners of one realm in one event loop; see :class:`matchmaker.notifications.NotificationService`.
+
+    Three tasks of its own, from the first subscription on: one hears the doorbell, one tries it when it is quiet, one
+    reads from the realm what it cannot vouch for.
+    """
+
+    def __init__(self, client: redis.asyncio.Redis, realm: str = "main") -> None:
+        self._client = client
+        self._runner = AsyncRunner(client)
+        self._calls = Calls(checked_text("realm", realm))
+        self._wanted = asyncio.Event()
+        self._synced = asyncio.Condition()
+        self._board = Switchboard(self._calls.keys, self._wanted.set)
+        self._connection: Any = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing = False
+
+    # -- verbs -----------------------------------------------------------------------------------------------------
+
+    async def subscribe(self, player: str, after: str = "") -> Listener:
+        """Listens to a player: from the latest ticket's first event on, or to all that follow the event ``after``."""
+        if self._closing:
+            raise errors.ListenerClosed("the notification service is closed")
+        checked = checked_text("player", player)
+        listener = Listener(self, checked, checked_text("after", after) if after else "")
+        channel = self._board.add(listener.inbox)
+        if not self._tasks:
+            works = (self._hear_for_ever(), self._try_when_quiet(), self._read_for_ever())
+            self._tasks = [asyncio.create_task(work) for work in works]
+        if channel is not None:
+            await self._send("SUBSCRIBE", channel)
+        return listener
+
+    async def unsubscribe(self, listener: Listener) -> None:
+        """Ends one listener. Twice is once."""
+        listener.inbox.fail(errors.ListenerClosed("the listener is closed"))
+        channel = self._board.remove(listener.inbox)
+        if channel is not None:
+            await self._send("UNSUBSCRIBE", channel)
+
+    async def publish_match_found(self, match_id: str) -> int:
+        """Rings the doorbell of a match again; listeners that have it take no notice."""
+        return await self._runner.call(self._calls.ring(checked_text("after", match_id)))
+
+    @property
+    def subscriber_count(self) -> int:
+        """How many listeners this service has."""
+        return len(self._board)
+
+    async def clear_all(self) -> int:
+        """Ends every listener; answers how many there were."""
+        inboxes = self._board.everyone()
+        channels = []
+        for inbox in inboxes:
+            inbox.fail(errors.ListenerClosed("the listener is closed"))
+            channel = self._board.remove(inbox)
+            if channel is not None:
+                channels.append(channel)
+        for i in range(0, len(channels), CHANNELS_A_COMMAND):
+            await self._send("UNSUBSCRIBE", *channels[i : i + CHANNELS_A_COMMAND])
+        return len(inboxes)
+
+    async def close(self) -> None:
+        """Ends every listener and the tasks."""
+        await self.clear_all()
+        self._closing = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    # -- for listeners ---------------------------------------------------------------------------------------------
+
+    async def wait_synced(self, inbox: Inbox, timeout: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout), self._synced:
+                await self._synced.wait_for(lambda: inbox.synced or inbox.closed or inbox.behind)
+                return True
+        return False
+
+    def caught_up(self, inbox: Inbox) -> None:
+        if inbox.caught_up():
+            self._board.ask(inbox)
+
+    # -- tasks -----------------------------------------------------------------------------------------------------
+
+    async def _send(self, *command: str) -> None:
+        """Best effort: at every connection the hearing task subscribes to all that is wanted by then."""
+        if self._connection is not None:
+            with contextlib.suppress(exceptions.ConnectionError, exceptions.TimeoutError, OSError):
+                await self._connection.send_command(*command)
+
+    async def _hear_for_ever(self) -> None:
+        pool = self._client.connection_pool
+        pause = ExponentialWithJitterBackoff(base=0.05, cap=2.0)
+        failures = 0
+        while True:
+            connection = pool.connection_class(**connection_settings(pool.connection_kwargs))
+            try:
+                await connection.connect()
+                await self._open(connection)
+                failures = 0
+                while True:
+                    self._board.take(await connection.read_response(disable_decoding=True))
+            except (exceptions.RedisError, OSError):
+                failures += 1
+            finally:
+                self._connection = None
+                self._board.disconnected()
+                await connection.disconnect(nowait=True)
+            await asyncio.sleep(pause.compute(failures))
+
+    async def _open(self, connection: Any) -> None:
+        channels = self._board.channels()
+        # From here on _send adds to it; nothing awaits in between, so no channel falls through.
+        self._connection = connection
+        for i in range(0, len(channels), CHANNELS_A_COMMAND):
+            await connection.send_command("SUBSCRIBE", *channels[i : i + CHANNELS_A_COMMAND])
+
+    async def _try_when_quiet(self) -> None:
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            silent = alive_clock() - self._board.last_alive
+            if self._connection is not None and silent > 2.5 * PING_SECONDS:
+                await self._connection.disconnect(nowait=True)
+            elif silent > 0.9 * PING_SECONDS:
+                await self._send("PING")
+
+    async def _read_for_ever(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            while self._board.wanting:
+                inboxes = self._board.next_reading()
+                results: list[Any]
+                try:
+                    results = await self._runner.run(readings_plan(self._calls, inboxes))
+                except errors.MatchmakerError as error:
+                    results = [error] * len(inboxes)
+                self._board.read(inboxes, results)
+                async with self._synced:
+                    self._synced.notify_all()
+
+
+class Matchmaker:
+    """One realm on one Redis server; see :class:`matchmaker.client.Matchmaker`, whose methods these are, awaited."""
+
+    def __init__(
+        self, redis_or_url: redis.asyncio.Redis | str, realm: str = "main", *, clock: Clock | None = None
+    ) -> None:
+        self._owns_client = isinstance(redis_or_url, str)
+        if isinstance(redis_or_url, str):
+            options = connection_options(redis_or_url)
+            options["retry"] = Retry(ExponentialWithJitterBackoff(base=0.02, cap=1.0), RETRIES)
+            self.redis = redis.asyncio.Redis.from_url(redis_or_url, socket_timeout=SOCKET_TIMEOUT_SECONDS, **options)
+        else:
+            self.redis = redis_or_url
+        self.calls = Calls(checked_text("realm", realm), clock)
+        self.runner = AsyncRunner(self.redis)
+        self.notifications = NotificationService(self.redis, realm)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends all listeners, and the connection unless it is the caller's."""
+        await self.notifications.close()
+        if self._owns_client:
+            await self.redis.aclose()
+
+    def queue(self, name: str) -> QueueService:
+        """The verbs on one queue."""
+        return QueueService(self.runner, self.calls, name)
+
+    async def enqueue(
+        self,
+        queue: str,
+        player: str,
+        *,
+        rating: float,
+        deviation: float | None = None,
+        data: str = "",
+        ticket: str | None = None,
+    ) -> Ticket:
+        request = TicketRequest(player, rating, deviation, data, new_ticket_id() if ticket is None else ticket)
+        return await self.runner.run(enqueue_one_plan(self.calls, checked_text("queue", queue), request))
+
+    async def enqueue_many(
+        self, queue: str, requests: Sequence[TicketRequest]
+    ) -> list[Ticket | errors.MatchmakerError]:
+        return await self.queue(queue).add_many(requests)
+
+    async def cancel(self, ticket: Ticket | str) -> Ticket:
+        return await self.runner.run(cancel_plan(self.calls, *cancel_target(ticket), "requested"))
+
+    async def cancel_player(self, player: str) -> Ticket:
+        plan = cancel_plan(self.calls, ANY_QUEUE, "player", checked_text("player", player), "requested")
+        return await self.runner.run(plan)
+
+    async def heartbeat(self, ticket: Ticket | str) -> Ticket:
+        return await self.runner.call(self.calls.heartbeat(ticket_id(ticket)))
+
+    async def status(self, ticket: Ticket | str) -> Ticket:
+        return await self.runner.call(self.calls.status("ticket", ticket_id(ticket)))
+
+    async def status_of_player(self, player: str) -> Ticket:
+        return await self.runner.call(self.calls.status("player", checked_text("player", player)))
+
+    async def wait_for_match(self, ticket: Ticket | str, timeout: float) -> Match:
+        known = await self.status(ticket)
+        try:
+            async with asyncio.timeout(timeout), await self.notifications.subscribe(known.player) as listener:
+                await listener.ready(timeout)
+                current = await self.status(known.id)
+                raise_if_over(current)
+                if current.match is not None:
+                    return current.match
+                while True:
+                    event = await listener.get()
+                    match = outcome(event, known.id) if event is not None else None
+                    if match is not None:
+                        return match
+        except TimeoutError:
+            raise errors.WaitTimeout(known.id, timeout) from None
+
+    async def listen(self, player: str, after: str = "") -> Listener:
+        return await self.notifications.subscribe(player, after)
+
+    async def snapshot(self, queue: str) -> list[Ticket]:
+        return await self.queue(queue).get_snapshot()
+
+    async def attempt_match(self, queue: str) -> PassReport:
+        return await self.queue(queue).attempt_match()
+
+    async def stats(self) -> RealmStats:
+        return await self.runner.run(stats_plan(self.calls))
+
+    async def apply_rules(
+        self,
+        rules: Mapping[str, QueueRules],
+        *,
+        prune: bool = False,
+        dry: bool = False,
+        retain_seconds: int = RETAIN_SECONDS,
+        max_backlog: int = MOST_BACKLOG,
+    ) -> list[QueueChange]:
+        plan = apply_plan(
+            self.calls, rules, prune=prune, dry=dry, retain_seconds=retain_seconds, max_backlog=max_backlog
+        )
+        return await self.runner.run(plan)
+
+    async def rules(self) -> dict[str, StoredRules]:
+        return await self.runner.call(self.calls.stored_rules())
+
+    async def ping(self) -> None:
+        with typed_errors():
+            await self.redis.ping()

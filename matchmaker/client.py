@@ -1,0 +1,239 @@
+"""Matchmaker: what a blocking program talks to. ``matchmaker.aio`` has the same names, awaited."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+import redis
+
+from matchmaker import errors
+from matchmaker.calls import (
+    Calls,
+    Clock,
+    PassReport,
+    QueueChange,
+    RealmStats,
+    StoredRules,
+    apply_plan,
+    cancel_plan,
+    enqueue_one_plan,
+    stats_plan,
+)
+from matchmaker.connect import SOCKET_TIMEOUT_SECONDS, connection_options
+from matchmaker.model import Event, Match, Ticket, TicketRequest, TicketState, checked_text, new_ticket_id
+from matchmaker.notifications import Listener, NotificationService
+from matchmaker.queues import QueueService
+from matchmaker.rules import QueueRules
+from matchmaker.runner import Runner, typed_errors
+
+RETAIN_SECONDS = 600
+"""How long an ended ticket and its events are remembered at least, in a realm that is created."""
+
+MOST_BACKLOG = 2_000_000
+"""Events kept before a realm that is created takes no more tickets; some 600 MB."""
+
+
+def outcome(event: Event, ticket_id: str) -> Match | None:
+    """The match if this event made one of the ticket; None while it still waits.
+
+    :raises TicketCancelled: the event cancelled the ticket.
+    :raises TicketExpired: the event ended its time.
+    """
+    if event.match is not None:
+        return event.match if event.match.ticket_of(ticket_id) else None
+    if event.ticket is not None and event.ticket.id == ticket_id:
+        raise_if_over(event.ticket)
+    return None
+
+
+def raise_if_over(ticket: Ticket) -> None:
+    """Raises what a wait for this ticket's match ends with, if it ended without one."""
+    if ticket.state is TicketState.CANCELLED:
+        raise errors.TicketCancelled(ticket.id, ticket.reason)
+    if ticket.state is TicketState.EXPIRED:
+        raise errors.TicketExpired(ticket.id, ticket.reason)
+
+
+class Matchmaker:
+    """One realm on one Redis server. Threads may share it.
+
+    :param redis_or_url: a URL (``redis://``, ``rediss://``, ``unix://``) or a client of the caller's, left open then.
+    :param realm: the queues that share players.
+    :param clock: realm ms, for a realm in virtual time (simulation, tests); leave out otherwise.
+    """
+
+    def __init__(self, redis_or_url: redis.Redis | str, realm: str = "main", *, clock: Clock | None = None) -> None:
+        self._owns_client = isinstance(redis_or_url, str)
+        if isinstance(redis_or_url, str):
+            self.redis = redis.Redis.from_url(
+                redis_or_url, socket_timeout=SOCKET_TIMEOUT_SECONDS, **connection_options(redis_or_url)
+            )
+        else:
+            self.redis = redis_or_url
+        self.calls = Calls(checked_text("realm", realm), clock)
+        self.runner = Runner(self.redis)
+        self.notifications = NotificationService(self.redis, realm)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends all listeners, and the connection unless it is the caller's."""
+        self.notifications.close()
+        if self._owns_client:
+            self.redis.close()
+
+    def queue(self, name: str) -> QueueService:
+        """The verbs on one queue."""
+        return QueueService(self.runner, self.calls, name)
+
+    # -- tickets ---------------------------------------------------------------------------------------------------
+
+    def enqueue(
+        self,
+        queue: str,
+        player: str,
+        *,
+        rating: float,
+        deviation: float | None = None,
+        data: str = "",
+        ticket: str | None = None,
+    ) -> Ticket:
+        """The player joins the queue. A repeated ``ticket`` id gets the first answer again, also after its match.
+
+        :raises InvalidInput: names the field and what is allowed.
+        :raises AlreadyWaiting: the player waits already; names the ticket.
+        :raises TicketReused: the id belongs to another player or queue.
+        :raises UnknownQueue: no such queue.
+        :raises BacklogFull: the realm takes no tickets now.
+        """
+        request = TicketRequest(player, rating, deviation, data, new_ticket_id() if ticket is None else ticket)
+        return self.runner.run(enqueue_one_plan(self.calls, checked_text("queue", queue), request))
+
+    def enqueue_many(
+        self, queue: str, requests: Sequence[TicketRequest]
+    ) -> list[Ticket | errors.MatchmakerError]:
+        """For each request its ticket, or the error that refused it."""
+        return self.queue(queue).add_many(requests)
+
+    def cancel(self, ticket: Ticket | str) -> Ticket:
+        """Takes the ticket off its line. The answer says how it ended: cancelled, or matched or expired before.
+
+        :raises UnknownTicket: it is not waiting and did not end lately.
+        """
+        return self.runner.run(cancel_plan(self.calls, *cancel_target(ticket), "requested"))
+
+    def cancel_player(self, player: str) -> Ticket:
+        """Cancels the ticket with which the player waits, in whichever queue."""
+        return self.runner.run(cancel_plan(self.calls, ANY_QUEUE, "player", checked_text("player", player), "requested"))
+
+    def heartbeat(self, ticket: Ticket | str) -> Ticket:
+        """Tells that the player is still there, for queues with ``heartbeat_seconds``."""
+        return self.runner.call(self.calls.heartbeat(ticket_id(ticket)))
+
+    def status(self, ticket: Ticket | str) -> Ticket:
+        """The ticket as it stands now, with its match once it has one.
+
+        :raises UnknownTicket: it is not waiting and did not end lately.
+        """
+        return self.runner.call(self.calls.status("ticket", ticket_id(ticket)))
+
+    def status_of_player(self, player: str) -> Ticket:
+        """The player's waiting ticket, else the one that ended last."""
+        return self.runner.call(self.calls.status("player", checked_text("player", player)))
+
+    def wait_for_match(self, ticket: Ticket | str, timeout: float) -> Match:
+        """Waits at most ``timeout`` seconds for the ticket's match, without polling.
+
+        :raises WaitTimeout: none was found; the ticket still waits.
+        :raises TicketCancelled: it was cancelled. :raises TicketExpired: its time was over.
+        """
+        deadline = time.monotonic() + timeout
+        known = self.status(ticket)
+        with self.notifications.subscribe(known.player) as listener:
+            if not listener.ready(timeout):
+                raise errors.WaitTimeout(known.id, timeout)
+            current = self.status(known.id)
+            raise_if_over(current)
+            if current.match is not None:
+                return current.match
+            while True:
+                event = listener.get(deadline - time.monotonic())
+                if event is None:
+                    raise errors.WaitTimeout(known.id, timeout)
+                match = outcome(event, known.id)
+                if match is not None:
+                    return match
+
+    # -- listening and reading ---------------------------------------------------------------------------------------
+
+    def listen(self, player: str, after: str = "") -> Listener:
+        """The player's events, each once, in order: from the latest ticket on, or all that follow event ``after``."""
+        return self.notifications.subscribe(player, after)
+
+    def snapshot(self, queue: str) -> list[Ticket]:
+        """Everyone who waits in the queue, lowest rating first."""
+        return self.queue(queue).get_snapshot()
+
+    def attempt_match(self, queue: str) -> PassReport:
+        """One pass over the queue, now."""
+        return self.queue(queue).attempt_match()
+
+    def stats(self) -> RealmStats:
+        """Counts of the realm."""
+        return self.runner.run(stats_plan(self.calls))
+
+    # -- rules -----------------------------------------------------------------------------------------------------
+
+    def apply_rules(
+        self,
+        rules: Mapping[str, QueueRules],
+        *,
+        prune: bool = False,
+        dry: bool = False,
+        retain_seconds: int = RETAIN_SECONDS,
+        max_backlog: int = MOST_BACKLOG,
+    ) -> list[QueueChange]:
+        """Stores rules; matchers use them from their next pass on. All or nothing; the same again changes nothing.
+
+        :param prune: also remove queues that are not named: they take no tickets from now on, and those that wait
+            are cancelled (reason ``queue_removed``).
+        :param dry: only tell what would change.
+        :param retain_seconds: for a realm that does not exist yet; so is ``max_backlog``.
+        """
+        plan = apply_plan(
+            self.calls, rules, prune=prune, dry=dry, retain_seconds=retain_seconds, max_backlog=max_backlog
+        )
+        return self.runner.run(plan)
+
+    def rules(self) -> dict[str, StoredRules]:
+        """The rules of every queue, by name."""
+        return self.runner.call(self.calls.stored_rules())
+
+    def ping(self) -> None:
+        """Asks the server for a sign of life.
+
+        :raises ServerUnavailable: none came.
+        """
+        with typed_errors():
+            self.redis.ping()
+
+
+ANY_QUEUE = "any"
+"""A queue to ask first where none is known: the answer names the right one."""
+
+
+def ticket_id(ticket: Ticket | str) -> str:
+    """The id of a ticket or of an id, checked."""
+    return checked_text("ticket", ticket.id if isinstance(ticket, Ticket) else ticket)
+
+
+def cancel_target(ticket: Ticket | str) -> tuple[str, str, str]:
+    """What ``cancel_plan`` asks for: the queue that is likely, the kind of id and the id."""
+    return (ticket.queue if isinstance(ticket, Ticket) else ANY_QUEUE), "ticket", ticket_id(ticket)

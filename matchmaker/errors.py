@@ -1,0 +1,259 @@
+"""Every error this package raises: one root, one class a cause, a stable code each.
+
+A message names the field, the value and the bound, so that whoever receives it knows what to change. ``code`` never
+changes between versions and is what other languages, logs and exit codes key on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+_SHOWN_CHARACTERS = 80
+
+
+def shown(value: object) -> str:
+    """``repr(value)``, cut to a length that a message can carry."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+class MatchmakerError(Exception):
+    """Root of everything this package raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+
+# -- what the caller sent ------------------------------------------------------------------------------------------
+
+
+class InvalidInput(MatchmakerError):
+    """A value was refused before anything changed.
+
+    ``field`` is the dotted name of the input, ``value`` what was sent, ``bound`` what would have been accepted.
+    """
+
+    code = "invalid_input"
+
+    def __init__(self, field: str, value: object, bound: str) -> None:
+        super().__init__(f"{field}: {shown(value)} is refused (allowed: {bound})")
+        self.field = field
+        self.value = value
+        self.bound = bound
+
+
+@dataclass(frozen=True, slots=True)
+class RuleProblem:
+    """One thing wrong with a rules file. ``queue`` is empty when the file as a whole is at fault."""
+
+    file: str
+    queue: str
+    field: str
+    value: object
+    bound: str
+
+    def __str__(self) -> str:
+        where = ": ".join(part for part in (self.file, self.queue, self.field) if part)
+        return f"{where}: {shown(self.value)} is refused (allowed: {self.bound})"
+
+
+class RulesInvalid(MatchmakerError):
+    """A rules file was refused whole; ``problems`` lists every fault in it and nothing changed."""
+
+    code = "rules_invalid"
+
+    def __init__(self, problems: Sequence[RuleProblem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class UnknownQueue(MatchmakerError):
+    """The realm has no queue of that name, or is closing it."""
+
+    code = "unknown_queue"
+
+    def __init__(self, queue: str, realm: str) -> None:
+        super().__init__(f"queue: {shown(queue)} is not a queue of realm {realm!r} (apply rules that name it first)")
+        self.queue = queue
+        self.realm = realm
+
+
+class UnknownRealm(MatchmakerError):
+    """Nobody has applied rules to this realm yet, so it does not exist."""
+
+    code = "unknown_realm"
+
+    def __init__(self, realm: str) -> None:
+        super().__init__(f"realm: {shown(realm)} does not exist on this server (apply rules to create it)")
+        self.realm = realm
+
+
+class UnknownTicket(MatchmakerError):
+    """No such ticket waits, and none ended within the realm's ``retain``."""
+
+    code = "unknown_ticket"
+
+    def __init__(self, ticket: str) -> None:
+        super().__init__(f"ticket: {shown(ticket)} is neither waiting nor among the tickets that ended lately")
+        self.ticket = ticket
+
+
+class UnknownMatch(MatchmakerError):
+    """No such match is among the realm's recent ones."""
+
+    code = "unknown_match"
+
+    def __init__(self, match: str) -> None:
+        super().__init__(f"match: {shown(match)} is not among the matches made lately")
+        self.match = match
+
+
+class AlreadyWaiting(MatchmakerError):
+    """The player has a live ticket in this realm; ``ticket`` and ``queue`` name it."""
+
+    code = "already_waiting"
+
+    def __init__(self, player: str, ticket: str, queue: str) -> None:
+        super().__init__(f"player: {shown(player)} already waits in {queue!r} with ticket {ticket}")
+        self.player = player
+        self.ticket = ticket
+        self.queue = queue
+
+
+class TicketReused(MatchmakerError):
+    """The ticket id was used before for another player or queue; an id never lives twice."""
+
+    code = "ticket_reused"
+
+    def __init__(self, ticket: str, player: str, queue: str) -> None:
+        super().__init__(f"ticket: {shown(ticket)} was already used by player {shown(player)} in {queue!r}")
+        self.ticket = ticket
+        self.player = player
+        self.queue = queue
+
+
+class TicketsChanged(MatchmakerError):
+    """A proposed match was refused because some of its tickets no longer wait; nothing changed."""
+
+    code = "tickets_changed"
+
+    def __init__(self, tickets: Sequence[str]) -> None:
+        super().__init__("tickets no longer waiting: " + ", ".join(tickets))
+        self.tickets = tuple(tickets)
+
+
+# -- what became of a wait -------------------------------------------------------------------------------------------
+
+
+class TicketCancelled(MatchmakerError):
+    """The awaited ticket was cancelled; ``reason`` says by what."""
+
+    code = "ticket_cancelled"
+
+    def __init__(self, ticket: str, reason: str) -> None:
+        super().__init__(f"ticket {ticket} was cancelled ({reason})")
+        self.ticket = ticket
+        self.reason = reason
+
+
+class TicketExpired(MatchmakerError):
+    """The awaited ticket expired; ``reason`` is ``max_wait`` or ``heartbeat``."""
+
+    code = "ticket_expired"
+
+    def __init__(self, ticket: str, reason: str) -> None:
+        super().__init__(f"ticket {ticket} expired ({reason})")
+        self.ticket = ticket
+        self.reason = reason
+
+
+class WaitTimeout(MatchmakerError, TimeoutError):
+    """The time given to a wait passed; the ticket still waits."""
+
+    code = "wait_timeout"
+
+    def __init__(self, ticket: str, seconds: float) -> None:
+        super().__init__(f"ticket {ticket} found no match within {seconds:g} s and still waits")
+        self.ticket = ticket
+        self.seconds = seconds
+
+
+class EventsLost(MatchmakerError):
+    """Events after the given one may be older than the realm remembers; read the player's state and start anew."""
+
+    code = "events_lost"
+
+    def __init__(self, player: str, after: str) -> None:
+        super().__init__(f"player {shown(player)}: events after {after} are older than the realm remembers")
+        self.player = player
+        self.after = after
+
+
+class ListenerClosed(MatchmakerError):
+    """The listener was unsubscribed or its service closed; no further event will come."""
+
+    code = "listener_closed"
+
+
+# -- the realm and its server ----------------------------------------------------------------------------------------
+
+
+class BacklogFull(MatchmakerError):
+    """The realm takes no new tickets: too many unread events, or the server is short of memory."""
+
+    code = "backlog_full"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the realm takes no new tickets: {reason}")
+        self.reason = reason
+
+
+class UpgradeNeeded(MatchmakerError):
+    """The realm's stored schema is not the one this program writes; nothing was written."""
+
+    code = "upgrade"
+
+    def __init__(self, found: str, wanted: str) -> None:
+        super().__init__(f"the realm's schema is {found}, this program writes {wanted}: run one version everywhere")
+        self.found = found
+        self.wanted = wanted
+
+
+class TimeModeMismatch(MatchmakerError):
+    """A realm in virtual time was called without ``now``, or one in server time with it."""
+
+    code = "time_mode"
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"the realm runs in {found} time: {'pass' if found == 'virtual' else 'do not pass'} a clock")
+        self.found = found
+
+
+class ServerUnsuitable(MatchmakerError):
+    """The Redis server cannot keep this project's promises; the message says which setting to change."""
+
+    code = "server_unsuitable"
+
+
+class ServerUnavailable(MatchmakerError):
+    """The Redis server did not answer within the client's bounded retries."""
+
+    code = "server_unavailable"
+
+
+class EmbeddedServerError(MatchmakerError):
+    """The embedded server could not be started or found; the message says what to install or change."""
+
+    code = "embedded_server"
+
+
+class ScriptFault(MatchmakerError):
+    """A script answered something its header does not list: a defect of this project, with the details in it."""
+
+    code = "script_fault"
+
+    def __init__(self, script: str, reply: object, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(f"script {script}: unexpected reply {shown(reply)} {dict(details or {})}".rstrip(" {}"))
+        self.script = script
+        self.reply = reply

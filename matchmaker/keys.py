@@ -1,0 +1,111 @@
+"""The only Python place where a key or channel name is built.
+
+Every name of a realm begins ``mm:{realm}:``. The braces are its hash tag: all keys of one realm share a slot, so every
+script is cluster-safe. Realm and queue names are plain (``model.NAME_PATTERN``), so no name can open a second tag;
+player ids may hold anything, because they only ever end a channel name, after the tag.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Names of one realm. Properties are keys every realm has; methods take the part that varies."""
+
+    realm: str
+
+    @property
+    def prefix(self) -> str:
+        return f"mm:{{{self.realm}}}:"
+
+    @property
+    def meta(self) -> str:
+        """Hash: schema, time mode, retain and the state of the housekeeping."""
+        return self.prefix + "meta"
+
+    @property
+    def clock(self) -> str:
+        """String: the realm's clock (see ``lua/lib/clock.lua``)."""
+        return self.prefix + "clock"
+
+    @property
+    def rules(self) -> str:
+        """Hash: ``q:<queue>`` -> compiled rules, ``n:<queue>`` -> version, ``v:<queue>:<version>`` -> history."""
+        return self.prefix + "rules"
+
+    @property
+    def tickets(self) -> str:
+        """Hash: live ticket -> packed record (see ``lua/lib/record.lua``)."""
+        return self.prefix + "tickets"
+
+    @property
+    def players(self) -> str:
+        """Hash: player -> live ticket."""
+        return self.prefix + "players"
+
+    @property
+    def ends(self) -> str:
+        """Sorted set: live ticket -> realm ms at which it expires."""
+        return self.prefix + "ends"
+
+    @property
+    def ended(self) -> tuple[str, str]:
+        """Two rotating hashes: ``t:<ticket>`` -> how it ended, ``p:<player>`` -> its last ended ticket."""
+        return self.prefix + "ended:0", self.prefix + "ended:1"
+
+    @property
+    def due(self) -> str:
+        """Sorted set: line -> the earliest moment in ``due:<line>``."""
+        return self.prefix + "due"
+
+    @property
+    def events(self) -> str:
+        """Stream: every event of the realm."""
+        return self.prefix + "events"
+
+    @property
+    def wake(self) -> str:
+        """List: hints for sleeping matchers, each the name of a line."""
+        return self.prefix + "wake"
+
+    def realm_keys(self) -> tuple[str, ...]:
+        """KEYS 1-11 of every script, in the order of ``lua/lib/realm.lua``."""
+        return (
+            self.meta,
+            self.clock,
+            self.rules,
+            self.tickets,
+            self.players,
+            self.ends,
+            *self.ended,
+            self.due,
+            self.events,
+            self.wake,
+        )
+
+    def line_keys(self, line: str) -> tuple[str, ...]:
+        """KEYS 1-13 of a script that works on one line."""
+        return (*self.realm_keys(), self.line(line), self.line_due(line))
+
+    def line(self, line: str) -> str:
+        """Sorted set: rating -> waiting ticket."""
+        return f"{self.prefix}line:{line}"
+
+    def line_due(self, line: str) -> str:
+        """Sorted set: waiting ticket -> realm ms of its certificate."""
+        return f"{self.prefix}due:{line}"
+
+    @property
+    def channel_prefix(self) -> str:
+        """What scripts put before a player's id to name its channel."""
+        return self.prefix + "player:"
+
+    def channel(self, player: str) -> str:
+        """The pub/sub channel of one player."""
+        return self.channel_prefix + player
+
+    def player_of(self, channel: str) -> str:
+        """The player whose channel this is; inverse of :meth:`channel`."""
+        return channel[len(self.channel_prefix) :]

@@ -1,0 +1,80 @@
+#!lua
+-- apply: stores the rules of a realm, and creates the realm at the first time.
+-- Guarantee: all of it or nothing; the same rules again change nothing. Waiting tickets are certified anew by the passes
+--   that follow. A queue that is removed takes no tickets from then on, and its waiting ones are cancelled by passes.
+--
+-- KEYS 1-11  as in lib/realm.lua
+-- ARGV[1]  now         realm ms, or "" (decides the time mode of a realm that does not exist yet)
+-- ARGV[2]  prune       "1": queues that are not named are removed
+-- ARGV[3]  dry         "1": answer what would change, change nothing
+-- ARGV[4]  retain      ms for which ended tickets are remembered at least (a new realm only)
+-- ARGV[5]  backlog     most events kept before no ticket is taken (a new realm only)
+-- ARGV[6…] queue, compiled rules (JSON), alternating
+--
+-- Reply: an array that begins with a code
+--   applied          then queue, change (created, changed, unchanged, removed) and version of each
+--   time_mode        mode of the realm
+--   upgrade          schema found, schema wanted
+-- Events: rules
+-- @include lib/realm lib/text lib/events lib/line
+
+local dry = ARGV[3] == "1"
+local now
+if call("EXISTS", META) == 0 then
+  if not dry then
+    local mode = ARGV[1] == "" and "server" or "virtual"
+    now = ARGV[1] == "" and server_now() or virtual_now(tonumber(ARGV[1]))
+    call("HSET", META, "schema", SCHEMA, "time", mode, "retain_ms", ARGV[4], "max_backlog", ARGV[5], "ended", "0",
+      "rotated_ms", whole(now), "floor_ms", "0", "kept_ms", whole(now), "full", "")
+  end
+else
+  local realm, refusal = open_realm()
+  if not realm then return refusal end
+  now = realm.now
+end
+
+local reply = { "applied" }
+
+local function tell(queue, change, version)
+  reply[#reply + 1] = queue
+  reply[#reply + 1] = change
+  reply[#reply + 1] = version
+  if dry or change == "unchanged" then return end
+  local body = '{"v":1,"event":"rules","at":' .. whole(now) .. ',"queue":"' .. queue .. '","version":' .. version
+    .. ',"change":"' .. change .. '"}'
+  record_event(now, "rules", body)
+end
+
+local named = {}
+for i = 6, #ARGV, 2 do
+  local queue, compiled = ARGV[i], ARGV[i + 1]
+  named[queue] = true
+  local stored = call("HMGET", RULES, "q:" .. queue, "n:" .. queue, "c:" .. queue)
+  local version = tonumber(stored[2] or 0)
+  if stored[1] == compiled and stored[3] ~= "closing" then
+    tell(queue, "unchanged", version)
+  else
+    if not dry then
+      call("HSET", RULES, "q:" .. queue, compiled, "n:" .. queue, version + 1, "v:" .. queue .. ":" .. version + 1,
+        compiled, "c:" .. queue, "")
+      bring_forward(queue, now)
+    end
+    tell(queue, stored[1] and "changed" or "created", version + 1)
+  end
+end
+
+if ARGV[2] == "1" then
+  local fields = call("HKEYS", RULES)
+  table.sort(fields)
+  for _, field in ipairs(fields) do
+    local queue = string.match(field, "^q:(.*)$")
+    if queue and not named[queue] and call("HGET", RULES, "c:" .. queue) ~= "closing" then
+      if not dry then
+        call("HSET", RULES, "c:" .. queue, "closing")
+        bring_forward(queue, now)
+      end
+      tell(queue, "removed", tonumber(call("HGET", RULES, "n:" .. queue)))
+    end
+  end
+end
+return reply

@@ -1,0 +1,35 @@
+#!lua flags=allow-oom
+-- cancel: a waiting ticket leaves, or the caller learns how it had ended before.
+-- Guarantee: of a cancel and a pass exactly one wins; the other is told. Calling again gets the same answer.
+--
+-- KEYS 1-13  as in lib/realm.lua
+-- ARGV[1]  now             realm ms, or ""
+-- ARGV[2]  channel prefix  of player channels
+-- ARGV[3]  queue           whose line KEYS[12] is
+-- ARGV[4]  kind            "ticket" or "player"
+-- ARGV[5]  id              of the ticket or the player
+-- ARGV[6]  reason          word for the event
+--
+-- Reply: an array that begins with a code
+--   cancelled        ticket, realm ms, event id, previous event id, event body: now or earlier
+--   matched          likewise: the pass was first
+--   expired          likewise
+--   elsewhere        queue in which the ticket waits: call again with its line
+--   unknown_ticket   id
+--   unknown_realm
+--   time_mode        mode of the realm
+--   upgrade          schema found, schema wanted
+-- Events: cancelled
+-- @include lib/realm lib/text lib/record lib/events lib/line lib/ending
+
+local realm, refusal = open_realm()
+if not realm then return refusal end
+
+local ticket = ARGV[4] == "ticket" and ARGV[5] or ticket_of(realm, ARGV[5])
+if not ticket then return { "unknown_ticket", ARGV[5] } end
+local reply, record = ticket_reply(realm, ticket)
+if not reply then return { "unknown_ticket", ARGV[5] } end
+if not record then return reply end
+if record.queue ~= ARGV[3] then return { "elsewhere", record.queue } end
+end_unmatched(realm, record.queue, { record }, "cancelled", function() return ARGV[6] end)
+return (ticket_reply(realm, ticket))

@@ -1,0 +1,33 @@
+#!lua flags=allow-oom
+-- heartbeat: the player of a waiting ticket is still there; its lease begins anew, up to the queue's longest wait.
+--
+-- KEYS 1-11  as in lib/realm.lua
+-- ARGV[1]  now     realm ms, or ""
+-- ARGV[2]  ticket
+--
+-- Reply: an array that begins with a code
+--   waiting          ticket, enqueued realm ms, event id, previous event id, event body
+--   matched          ticket, realm ms, event id, previous event id, event body
+--   cancelled        likewise
+--   expired          likewise
+--   unknown_ticket   ticket
+--   unknown_realm
+--   time_mode        mode of the realm
+--   upgrade          schema found, schema wanted
+-- @include lib/realm lib/text lib/record lib/events lib/line lib/ending
+
+local realm, refusal = open_realm()
+if not realm then return refusal end
+
+local ticket = ARGV[2]
+local reply, record = ticket_reply(realm, ticket)
+if not reply then return { "unknown_ticket", ticket } end
+if record then
+  local rules = cjson.decode(call("HGET", RULES, "q:" .. record.queue))
+  if rules.heartbeat_ms > 0 then
+    local at = realm.now + rules.heartbeat_ms
+    if rules.expire_after_ms > 0 then at = math.min(at, record.enqueued_ms + rules.expire_after_ms) end
+    call("ZADD", ENDS, whole(at), ticket)
+  end
+end
+return reply

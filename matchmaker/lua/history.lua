@@ -1,0 +1,74 @@
+#!lua flags=no-writes
+-- history: the events of one player that a listener may have missed, newest first, following each ticket to the one
+-- before it. Writes nothing.
+--
+-- KEYS 1-11  as in lib/realm.lua
+-- ARGV[1]  player
+-- ARGV[2]  after   id of the last event the listener has, or "" for the events of the latest ticket only
+-- ARGV[3]  ticket  where to go on, or "" for the latest
+-- ARGV[4]  most    tickets to look at
+--
+-- Reply: an array that begins with a code, then floor (realm ms since which nothing was forgotten), server ms, realm's
+--   clock offset, the ticket to go on from or "", then id, previous id and body of each event
+--   reached    the chain was followed back to `after` or past it, or (no `after`) to the latest ticket's beginning
+--   start      the chain ends: nothing older is remembered of this player
+--   forgotten  the chain goes on to a ticket that is no longer remembered
+--   more       `most` tickets were looked at: call again with the ticket named
+--   unknown_realm
+-- @include lib/realm lib/text lib/record lib/events lib/line lib/ending
+
+local player, after, ticket, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local meta = call("HMGET", META, "schema", "floor_ms")
+if not meta[1] then return { "unknown_realm" } end
+local time = call("TIME")
+local _, offset = string.match(call("GET", CLOCK) or "0 0 0 0", "^(%d+) (%-?%d+)")
+local realm = { ended = KEYS[7], ended_before = KEYS[8] }
+local events = {}
+
+local function reply(code, further)
+  return {
+    code, meta[2], whole(time[1] * 1000 + math.floor(time[2] / 1000)), offset or "0", further or "", unpack(events),
+  }
+end
+
+-- Stream ids order as two numbers.
+local function is_newer(id, than)
+  local ms, n = string.match(id, "^(%d+)-(%d+)$")
+  local than_ms, than_n = string.match(than, "^(%d+)-(%d+)$")
+  ms, than_ms = tonumber(ms), tonumber(than_ms)
+  return ms > than_ms or (ms == than_ms and tonumber(n) > tonumber(than_n))
+end
+
+-- Adds the event unless the listener has it; answers whether to go on to older ones.
+local function add(id, prev, body)
+  if after ~= "" and not is_newer(id, after) then return false end
+  events[#events + 1] = id
+  events[#events + 1] = prev
+  events[#events + 1] = body
+  return after ~= prev or after == ""
+end
+
+if ticket == "" then ticket = ticket_of(realm, player) or "" end
+for _ = 1, most do
+  if ticket == "" then return reply("start") end
+  local packed = call("HGET", TICKETS, ticket)
+  local record, go_on
+  if packed then
+    record = unpack_record(ticket, packed)
+    go_on = true
+  else
+    record = find_ended(realm, ticket)
+    if not record then return reply("forgotten") end
+    local body = read_event(record.end_event)
+    if not body then return reply("forgotten") end
+    go_on = add(record.end_event, record.event, body)
+  end
+  if go_on then
+    local body = packed and enqueued_body(record) or read_event(record.event)
+    if not body then return reply("forgotten") end
+    go_on = add(record.event, record.prev_event, body)
+  end
+  if not go_on or after == "" then return reply("reached") end
+  ticket = record.prev_ticket
+end
+return reply("more", ticket)

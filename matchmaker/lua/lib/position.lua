@@ -1,0 +1,20 @@
+-- Pages of a line. A position is "<rating> <ticket>", the last place of a page; "" before the first page and after the
+-- last.
+
+-- The rank to go on from: after the ticket if it still waits, else at its rating (ties may come again).
+local function rank_after(position)
+  if position == "" then return 0 end
+  local rating, ticket = string.match(position, "^(%S+) (.*)$")
+  local rank = call("ZRANK", LINE, ticket)
+  if rank then return rank + 1 end
+  return call("ZCOUNT", LINE, "-inf", "(" .. rating)
+end
+
+-- Answers the tickets of the page and its position, "" when the line ends with it.
+local function page_after(position, most)
+  local from = rank_after(position)
+  local page = call("ZRANGE", LINE, from, from + most - 1)
+  if #page < most then return page, "" end
+  local last = page[#page]
+  return page, call("ZSCORE", LINE, last) .. " " .. last
+end

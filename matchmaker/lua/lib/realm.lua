@@ -1,0 +1,93 @@
+-- The keys every script gets, in this order, and the opening of a realm: schema, time mode, clock.
+--
+-- KEYS[1]  meta      hash    schema, time mode, retain, rotation, counters
+-- KEYS[2]  clock     string  "<server ms> <offset ms> <jumps> <absorbed ms>", as last seen
+-- KEYS[3]  rules     hash    q:<queue> compiled rules, n:<queue> version, c:<queue> work in progress, v:<queue>:<n> history
+-- KEYS[4]  tickets   hash    live ticket -> packed record
+-- KEYS[5]  players   hash    player -> live ticket
+-- KEYS[6]  ends      zset    live ticket -> realm ms of its expiry
+-- KEYS[7]  ended:0   hash    t:<ticket> how it ended, p:<player> its last ended ticket (one of two, rotating)
+-- KEYS[8]  ended:1   hash    the other
+-- KEYS[9]  due       zset    line -> earliest certificate, realm ms
+-- KEYS[10] events    stream  every event of the realm
+-- KEYS[11] wake      list    hints for sleeping matchers
+-- KEYS[12] line      zset    rating -> ticket            (only for scripts that work on one line)
+-- KEYS[13] due:line  zset    ticket -> certificate, realm ms
+--
+-- ARGV[1]  now       realm ms in a virtual realm, "" in one that runs on server time
+
+local SCHEMA = "1"
+-- Idle matchers call at least every 4 s, so a longer silence means that nobody was there to match or the clock stepped.
+local LONGEST_STEP_MS = 30000
+
+local META, CLOCK, RULES, TICKETS, PLAYERS, ENDS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local DUE, EVENTS, WAKE, LINE, LINE_DUE = KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13]
+
+local call = redis.call
+
+-- Realm time moves with the server's clock but never backwards, and stands still over a step longer than
+-- LONGEST_STEP_MS in either direction: nobody expires, and nobody's wait grows, because a clock was set.
+local function server_now()
+  local time = call("TIME")
+  local server = time[1] * 1000 + math.floor(time[2] / 1000)
+  local stored = call("GET", CLOCK)
+  if not stored then
+    call("SET", CLOCK, string.format("%.0f 0 0 0", server))
+    return server
+  end
+  local last, offset, jumps, absorbed = string.match(stored, "^(%d+) (%-?%d+) (%d+) (%-?%d+)$")
+  local step = server - last
+  offset = offset + 0
+  if step ~= 0 then
+    if step < 0 or step > LONGEST_STEP_MS then
+      offset = offset - step
+      if math.abs(step) > LONGEST_STEP_MS then
+        jumps = jumps + 1
+        absorbed = absorbed + step
+      end
+    end
+    call("SET", CLOCK, string.format("%.0f %.0f %d %.0f", server, offset, jumps, absorbed))
+  end
+  return server + offset
+end
+
+local function virtual_now(argument)
+  local stored = call("GET", CLOCK)
+  local last = stored and tonumber(string.match(stored, "^%d+")) or 0
+  if argument > last then
+    call("SET", CLOCK, string.format("%.0f 0 0 0", argument))
+    return argument
+  end
+  return last
+end
+
+-- Answers the realm's state, or nil and the reply that refuses the call. Writes nothing but the clock.
+local function open_realm()
+  local meta = call("HMGET", META, "schema", "time", "retain_ms", "ended", "rotated_ms", "floor_ms", "kept_ms", "full",
+    "max_backlog")
+  if not meta[1] then return nil, { "unknown_realm" } end
+  if meta[1] ~= SCHEMA then return nil, { "upgrade", meta[1], SCHEMA } end
+  local now
+  if meta[2] == "virtual" then
+    now = tonumber(ARGV[1])
+    if not now then return nil, { "time_mode", "virtual" } end
+    now = virtual_now(now)
+  else
+    if ARGV[1] ~= "" then return nil, { "time_mode", "server" } end
+    now = server_now()
+  end
+  local current = meta[4] == "1" and KEYS[8] or KEYS[7]
+  local previous = meta[4] == "1" and KEYS[7] or KEYS[8]
+  return {
+    now = now,
+    retain_ms = tonumber(meta[3]),
+    ended = current,
+    ended_before = previous,
+    ended_index = meta[4],
+    rotated_ms = tonumber(meta[5]),
+    floor_ms = tonumber(meta[6]),
+    kept_ms = tonumber(meta[7]),
+    full = meta[8],
+    max_backlog = tonumber(meta[9]),
+  }
+end

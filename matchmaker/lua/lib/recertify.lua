@@ -1,0 +1,52 @@
+-- Work on a line that spans several passes, kept in the rules' field c:<queue>: "closing", or the position
+-- up to which certificates are renewed after new rules ("" at the start; see lib/position).
+
+local function renew_expiry(s, rules, now)
+  local set, clear = {}, {}
+  for i = 1, s.n do
+    local at = rules.expire_after_ms > 0 and s.since[i] + rules.expire_after_ms or nil
+    if rules.heartbeat_ms > 0 then at = math.min(at or math.huge, now + rules.heartbeat_ms) end
+    if at then
+      set[#set + 1] = whole(at)
+      set[#set + 1] = s.id[i]
+    else
+      clear[#clear + 1] = s.id[i]
+    end
+  end
+  if #set > 0 then call("ZADD", ENDS, unpack(set)) end
+  if #clear > 0 then call("ZREM", ENDS, unpack(clear)) end
+end
+
+-- Renews at most `places` certificates and expiries under the rules as they are now. Answers the places looked at.
+local function recertify(realm, queue, rules, w, due_at, work, places)
+  local from = math.max(0, rank_after(work) - 1)
+  local size = call("ZCARD", LINE)
+  local s = read_slice(realm, w, from, from + places)
+  s.guard_right = from + s.n < size
+  renew(s, {}, rules, w, due_at, realm.now, function() return true end)
+  renew_expiry(s, rules, realm.now)
+  if s.guard_right then
+    -- The guard is the last place read: what comes before it is done.
+    local last = s.n - 1
+    call("HSET", RULES, "c:" .. queue, number_text(s.x[last]) .. " " .. s.id[last])
+  else
+    call("HDEL", RULES, "c:" .. queue)
+  end
+  return s.n
+end
+
+-- A removed queue lets go of its tickets, at most `most` a call. Answers how many.
+local function close_line(realm, queue, most)
+  local ids = call("ZRANGE", LINE, 0, most - 1)
+  local records = {}
+  for i, ticket in ipairs(ids) do records[i] = unpack_record(ticket, call("HGET", TICKETS, ticket)) end
+  end_unmatched(realm, queue, records, "cancelled", function() return "queue_removed" end)
+  if call("ZCARD", LINE) == 0 then
+    call("HDEL", RULES, "q:" .. queue, "c:" .. queue)
+    call("ZREM", DUE, queue)
+    call("DEL", LINE_DUE)
+  else
+    call("ZADD", DUE, whole(realm.now), queue)
+  end
+  return #ids
+end

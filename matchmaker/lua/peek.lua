@@ -1,0 +1,23 @@
+#!lua flags=allow-oom
+-- peek: what a matcher must know to sleep. Also moves the realm's clock, so an idle realm's time goes on.
+--
+-- KEYS 1-11  as in lib/realm.lua
+-- ARGV[1]  now   realm ms, or ""
+-- ARGV[2]  most  how many lines and expiries to name
+--
+-- Reply: an array that begins with a code
+--   peeked           realm ms, absorbed ms of all clock steps, earliest due moment or "", earliest expiry or "",
+--                    then line and moment of each line due by now
+--   unknown_realm
+--   time_mode        mode of the realm
+--   upgrade          schema found, schema wanted
+-- @include lib/realm lib/text lib/agenda
+
+local realm, refusal = open_realm()
+if not realm then return refusal end
+
+local _, due = earliest(DUE)
+local _, ends = earliest(ENDS)
+local overdue = call("ZRANGE", DUE, "-inf", whole(realm.now), "BYSCORE", "LIMIT", 0, tonumber(ARGV[2]), "WITHSCORES")
+local absorbed = string.match(call("GET", CLOCK), "(%-?%d+)$")
+return { "peeked", whole(realm.now), absorbed, due, ends, unpack(overdue) }

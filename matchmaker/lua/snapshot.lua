@@ -1,0 +1,21 @@
+#!lua flags=no-writes
+-- snapshot: one page of a line, lowest rating first. Consistent within the page; between pages tickets come and go.
+--
+-- KEYS 1-13  as in lib/realm.lua
+-- ARGV[1]  position  rating and ticket to go on after, or ""
+-- ARGV[2]  most      tickets on the page
+--
+-- Reply: an array that begins with a code
+--   page  position of the next page or "", then ticket, event id, previous event id and enqueued event body of each
+-- @include lib/realm lib/text lib/record lib/events lib/position
+
+local page, position = page_after(ARGV[1], tonumber(ARGV[2]))
+local reply = { "page", position }
+for _, ticket in ipairs(page) do
+  local record = unpack_record(ticket, call("HGET", TICKETS, ticket))
+  reply[#reply + 1] = ticket
+  reply[#reply + 1] = record.event
+  reply[#reply + 1] = record.prev_event
+  reply[#reply + 1] = enqueued_body(record)
+end
+return reply

@@ -1,0 +1,18 @@
+#!lua flags=no-writes
+-- status: what became of a ticket, or of a player's latest one. Writes nothing.
+--
+-- KEYS 1-11  as in lib/realm.lua
+-- ARGV[1]  kind  "ticket" or "player"
+-- ARGV[2]  id    of the ticket or the player
+--
+-- Reply: an array that begins with a code
+--   waiting          ticket, enqueued realm ms, event id, previous event id, event body
+--   matched          ticket, realm ms, event id, previous event id, event body
+--   cancelled        likewise
+--   expired          likewise
+--   unknown_ticket   id
+-- @include lib/realm lib/text lib/record lib/events lib/line lib/ending
+
+local realm = { ended = KEYS[7], ended_before = KEYS[8] }
+local ticket = ARGV[1] == "ticket" and ARGV[2] or ticket_of(realm, ARGV[2])
+return ticket and (ticket_reply(realm, ticket)) or { "unknown_ticket", ARGV[2] }

@@ -1,0 +1,87 @@
+"""QueueService: the line of one queue, the one truth of who waits. Blocking; ``matchmaker.aio`` has its twin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matchmaker import errors
+from matchmaker.calls import (
+    Calls,
+    PassReport,
+    cancel_plan,
+    clear_plan,
+    enqueue_one_plan,
+    enqueue_plan,
+    get_player_plan,
+    snapshot_plan,
+)
+from matchmaker.model import Match, Ticket, TicketRequest, checked_text
+from matchmaker.runner import Runner
+
+
+class QueueService:
+    """Verbs on one queue. Every one is a single atomic script, so no two of them can interleave."""
+
+    def __init__(self, runner: Runner, calls: Calls, queue: str) -> None:
+        self.queue = checked_text("queue", queue)
+        self._runner = runner
+        self._calls = calls
+
+    def add_player(self, player: str, rating: float, deviation: float | None = None, *, data: str = "") -> Ticket:
+        """The player joins the line.
+
+        :raises AlreadyWaiting: names the ticket with which the player waits already, in whichever queue.
+        """
+        return self.add(TicketRequest(player, rating, deviation, data))
+
+    def add(self, request: TicketRequest) -> Ticket:
+        """As :meth:`add_player`, with a ticket id of the caller's: the same request again gets the same answer."""
+        return self._runner.run(enqueue_one_plan(self._calls, self.queue, request))
+
+    def add_many(self, requests: Sequence[TicketRequest]) -> list[Ticket | errors.MatchmakerError]:
+        """Many at once: for each request its ticket, or the error that refused it."""
+        return self._runner.run(enqueue_plan(self._calls, self.queue, requests))
+
+    def remove_player(self, player: str, reason: str = "requested") -> Ticket:
+        """The player leaves. The ticket that comes back says whether this cancelled it or how it had ended before.
+
+        :raises UnknownTicket: the player does not wait, and no ticket of the player ended lately.
+        """
+        plan = cancel_plan(self._calls, self.queue, "player", checked_text("player", player), reason)
+        return self._runner.run(plan)
+
+    def remove_matched_players(self, one: str, other: str) -> Match:
+        """Makes the match of two waiting tickets that the caller chose, and takes both off the line, in one step.
+
+        :raises TicketsChanged: names those that no longer wait here; then nothing changed.
+        """
+        return self._runner.call(
+            self._calls.pair(self.queue, checked_text("ticket", one), checked_text("ticket", other))
+        )
+
+    def get_snapshot(self) -> list[Ticket]:
+        """Everyone who waits, lowest rating first; consistent within each page of 200."""
+        return self._runner.run(snapshot_plan(self._calls, self.queue))
+
+    def queue_size(self) -> int:
+        """How many tickets wait."""
+        return self._runner.call(self._calls.size(self.queue))
+
+    def is_player_in_queue(self, player: str) -> bool:
+        """Whether the player waits in this queue now."""
+        return self.get_player(player) is not None
+
+    def get_player(self, player: str) -> Ticket | None:
+        """The player's waiting ticket, None when the player does not wait in this queue."""
+        return self._runner.run(get_player_plan(self._calls, self.queue, checked_text("player", player)))
+
+    def clear(self) -> int:
+        """Cancels everyone who waits now, with their events; answers how many."""
+        return self._runner.run(clear_plan(self._calls, self.queue))
+
+    def attempt_match(self, shown: int = 100) -> PassReport:
+        """One pass over what is due, now, without waiting for the queue's interval.
+
+        ``shown`` bounds how many matches the report repeats; all of them are announced in any case.
+        """
+        return self._runner.call(self._calls.match_pass(self.queue, ahead=True, shown=shown))

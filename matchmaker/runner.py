@@ -1,0 +1,155 @@
+"""Runs calls and plans over a Redis connection, blocking or asyncio.
+
+A call is sent by its script's hash; a server that does not know the script (restarted, flushed, failed over) gets the
+text with the same call. The client library may send a call again after a lost reply: every script answers the same
+request the same way twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+import redis
+import redis.asyncio
+from redis import exceptions
+
+from matchmaker import errors
+from matchmaker.calls import Batch, Call, Command, Plan
+
+T = TypeVar("T")
+
+
+def as_text(reply: Any) -> Any:
+    """The reply with bytes decoded and numbers as text, nested lists kept: the same from any client's settings."""
+    if isinstance(reply, bytes):
+        return reply.decode()
+    if isinstance(reply, list):
+        return [as_text(part) for part in reply]
+    if isinstance(reply, dict):
+        return {as_text(key): as_text(value) for key, value in reply.items()}
+    return "" if reply is None else str(reply)
+
+
+def _parsed(call: Call[T] | Command[T], reply: Any) -> T:
+    try:
+        return call.parse(as_text(reply))
+    except (ValueError, IndexError, KeyError, TypeError) as fault:
+        name = call.script.name if isinstance(call, Call) else call.args[0]
+        raise errors.ScriptFault(name, reply) from fault
+
+
+@contextmanager
+def typed_errors() -> Iterator[None]:
+    """The client library's errors as this package's."""
+    try:
+        yield
+    except (exceptions.AuthenticationError, exceptions.NoPermissionError) as fault:
+        raise errors.ServerUnsuitable(f"the Redis server refuses this user: {fault}") from fault
+    except exceptions.OutOfMemoryError as fault:
+        raise errors.BacklogFull("the Redis server is at its maxmemory") from fault
+    except (exceptions.ConnectionError, exceptions.TimeoutError) as fault:
+        raise errors.ServerUnavailable(f"the Redis server does not answer: {fault}") from fault
+    except exceptions.ResponseError as fault:
+        raise errors.ServerUnsuitable(f"the Redis server refuses: {fault}") from fault
+
+
+def _request(call: Call[Any] | Command[Any]) -> tuple[Any, ...]:
+    if isinstance(call, Command):
+        return call.args
+    return ("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.args)
+
+
+def _with_text(call: Call[Any] | Command[Any]) -> tuple[Any, ...]:
+    if isinstance(call, Command):
+        return call.args
+    return ("EVAL", call.script.source, len(call.keys), *call.keys, *call.args)
+
+
+def _one_result(call: Call[T] | Command[T], reply: Any) -> T | errors.MatchmakerError:
+    try:
+        with typed_errors():
+            if isinstance(reply, Exception):
+                raise reply
+            return _parsed(call, reply)
+    except errors.MatchmakerError as error:
+        return error
+
+
+class Runner:
+    """Drives plans over a blocking client."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+
+    def call(self, call: Call[T] | Command[T]) -> T:
+        with typed_errors():
+            try:
+                reply = self.client.execute_command(*_request(call))
+            except exceptions.NoScriptError:
+                reply = self.client.execute_command(*_with_text(call))
+        return _parsed(call, reply)
+
+    def batch(self, batch: Batch[T]) -> list[T | errors.MatchmakerError]:
+        with typed_errors():
+            pipeline = self.client.pipeline(transaction=False)
+            for call in batch.calls:
+                pipeline.execute_command(*_request(call))
+            replies = pipeline.execute(raise_on_error=False)
+            for i, call in enumerate(batch.calls):
+                if isinstance(replies[i], exceptions.NoScriptError):
+                    replies[i] = self.client.execute_command(*_with_text(call))
+        return [_one_result(call, reply) for call, reply in zip(batch.calls, replies, strict=True)]
+
+    def run(self, plan: Plan[T]) -> T:
+        try:
+            wanted = next(plan)
+            while True:
+                try:
+                    result: Any = self.batch(wanted) if isinstance(wanted, Batch) else self.call(wanted)
+                except errors.MatchmakerError as error:
+                    wanted = plan.throw(error)
+                else:
+                    wanted = plan.send(result)
+        except StopIteration as done:
+            return cast(T, done.value)
+
+
+class AsyncRunner:
+    """Drives plans over an asyncio client; the same steps as :class:`Runner`, awaited."""
+
+    def __init__(self, client: redis.asyncio.Redis) -> None:
+        self.client = client
+
+    async def call(self, call: Call[T] | Command[T]) -> T:
+        with typed_errors():
+            try:
+                reply = await self.client.execute_command(*_request(call))
+            except exceptions.NoScriptError:
+                reply = await self.client.execute_command(*_with_text(call))
+        return _parsed(call, reply)
+
+    async def batch(self, batch: Batch[T]) -> list[T | errors.MatchmakerError]:
+        with typed_errors():
+            pipeline = self.client.pipeline(transaction=False)
+            for call in batch.calls:
+                pipeline.execute_command(*_request(call))
+            replies = await pipeline.execute(raise_on_error=False)
+            for i, call in enumerate(batch.calls):
+                if isinstance(replies[i], exceptions.NoScriptError):
+                    replies[i] = await self.client.execute_command(*_with_text(call))
+        return [_one_result(call, reply) for call, reply in zip(batch.calls, replies, strict=True)]
+
+    async def run(self, plan: Plan[T]) -> T:
+        try:
+            wanted = next(plan)
+            while True:
+                try:
+                    result: Any = await (self.batch(wanted) if isinstance(wanted, Batch) else self.call(wanted))
+                except errors.MatchmakerError as error:
+                    wanted = plan.throw(error)
+                else:
+                    wanted = plan.send(result)
+        except StopIteration as done:
+            return cast(T, done.value)

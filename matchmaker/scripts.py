@@ -1,0 +1,119 @@
+"""Assembles the Lua scripts, and names what they can answer.
+
+A script file begins with a shebang and a header; ``-- @include lib/a lib/b`` lines in the header name the library files
+that stand before its body. ``Reply`` lists every code a header lists, and :func:`refusal` is the one place that turns a
+refusing code into an error; a test holds headers, enum and factory together.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import resources
+
+from matchmaker import errors
+
+SCHEMA = "1"
+"""The version of a realm's stored form; scripts refuse to write into any other (``lua/lib/realm.lua``)."""
+
+_INCLUDE = re.compile(r"^-- @include (.+)$", re.MULTILINE)
+
+
+class Reply(StrEnum):
+    """First word of every script's reply."""
+
+    # how a ticket stands
+    WAITING = "waiting"
+    MATCHED = "matched"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    # what was done
+    PASSED = "passed"
+    PEEKED = "peeked"
+    OVERDUE = "overdue"
+    APPLIED = "applied"
+    CLEARED = "cleared"
+    PAGE = "page"
+    RUNG = "rung"
+    # how far back a history goes
+    REACHED = "reached"
+    START = "start"
+    FORGOTTEN = "forgotten"
+    MORE = "more"
+    # asked of the wrong line
+    ELSEWHERE = "elsewhere"
+    # refusals
+    INVALID = "invalid"
+    ALREADY_WAITING = "already_waiting"
+    TICKET_REUSED = "ticket_reused"
+    CHANGED = "changed"
+    UNKNOWN_QUEUE = "unknown_queue"
+    UNKNOWN_TICKET = "unknown_ticket"
+    UNKNOWN_MATCH = "unknown_match"
+    UNKNOWN_REALM = "unknown_realm"
+    BACKLOG_FULL = "backlog_full"
+    TIME_MODE = "time_mode"
+    UPGRADE = "upgrade"
+
+
+def refusal(realm: str, reply: Sequence[str]) -> errors.MatchmakerError | None:
+    """The error that a reply stands for; None for a reply that refuses nothing."""
+    match reply:
+        case [Reply.INVALID, position, field, bound]:
+            return errors.InvalidInput(f"tickets[{position}].{field}", "the value sent", bound)
+        case [Reply.ALREADY_WAITING, ticket, queue, player]:
+            return errors.AlreadyWaiting(player, ticket, queue)
+        case [Reply.TICKET_REUSED, ticket, player, queue]:
+            return errors.TicketReused(ticket, player, queue)
+        case [Reply.CHANGED, *tickets]:
+            return errors.TicketsChanged(tickets)
+        case [Reply.UNKNOWN_QUEUE, queue]:
+            return errors.UnknownQueue(queue, realm)
+        case [Reply.UNKNOWN_TICKET, ticket]:
+            return errors.UnknownTicket(ticket)
+        case [Reply.UNKNOWN_MATCH, match]:
+            return errors.UnknownMatch(match)
+        case [Reply.UNKNOWN_REALM]:
+            return errors.UnknownRealm(realm)
+        case [Reply.BACKLOG_FULL, reason]:
+            return errors.BacklogFull(reason)
+        case [Reply.TIME_MODE, found]:
+            return errors.TimeModeMismatch(found)
+        case [Reply.UPGRADE, found, wanted]:
+            return errors.UpgradeNeeded(found, wanted)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One assembled script. ``sha`` is what EVALSHA wants."""
+
+    name: str
+    source: str
+    sha: str
+
+
+def header_of(text: str) -> str:
+    """The comment block a script file begins with, shebang left out."""
+    lines = text.splitlines()[1:]
+    length = next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))
+    return "\n".join(lines[:length])
+
+
+def _read(name: str) -> str:
+    return resources.files("matchmaker").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+
+
+@functools.cache
+def script(name: str) -> Script:
+    """The script ``lua/<name>.lua`` with its libraries."""
+    text = _read(name)
+    shebang, body = text.split("\n", 1)
+    libraries = [lib for line in _INCLUDE.findall(header_of(text)) for lib in line.split()]
+    source = "\n".join([shebang, *map(_read, libraries), body])
+    # The server names a script by the SHA-1 of its text; nothing here is a secret.
+    return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

@@ -1,0 +1,247 @@
+"""The matcher: runs the passes of its realms, and sleeps until the next pair falls due or somebody wakes it.
+
+Nothing in here polls or ticks. One connection stays in a blocking pop of the realms' ``wake`` lists; a pass that is due
+is run over a second one. A token is a hint, and a lost one only costs time: whatever a matcher has not heard of, it sees
+when it rereads the agenda, every 4 s at the latest.
+
+Any number of matchers serve a realm without knowing of each other, because a pass is atomic and takes what is due. The
+one whose pass found work keeps the exact time of the line's next moment; the others stand in some 0.2 to 0.5 s later,
+in case it was killed, so that moments do not call all of them at once.
+
+One process, one thread: the two connections, the signals and the timer meet in one wait.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import redis
+import structlog
+from redis import exceptions
+from redis.backoff import ExponentialWithJitterBackoff
+
+from matchmaker import errors
+from matchmaker.calls import Agenda, Calls
+from matchmaker.connect import SOCKET_TIMEOUT_SECONDS, connection_options
+from matchmaker.runner import Runner
+
+REREAD_SECONDS = 4.0
+"""A matcher that hears nothing looks again after this long, less up to a quarter."""
+
+POP_SECONDS = 4
+"""One blocking pop; redis-py wants less than 5 (its socket timeout)."""
+
+STAND_IN_SECONDS = (0.2, 0.5)
+LINES_A_LOOK = 16
+EXPIRIES_A_CALL = 100
+
+log = structlog.get_logger()
+
+
+class Stopped(BaseException):
+    """Raised by the signal handler inside the wait, and nowhere else."""
+
+
+@dataclass
+class RealmWork:
+    """One realm as this matcher sees it. ``look_at`` is the local moment (monotonic s) for the next look."""
+
+    calls: Calls
+    look_at: float = 0.0
+    hints: set[str] = field(default_factory=set)
+    leads: bool = False
+    absorbed_ms: int | None = None
+    counts: dict[str, int] = field(default_factory=lambda: {"passes": 0, "matches": 0, "expired": 0})
+
+
+class Matcher:
+    """The loop of one process over its realms. ``run`` returns after :meth:`stop`, in the middle of nothing."""
+
+    def __init__(self, url: str, realms: Sequence[str], *, rng: random.Random | None = None) -> None:
+        options = connection_options(url)
+        self._client = redis.Redis.from_url(url, socket_timeout=SOCKET_TIMEOUT_SECONDS, **options)
+        # Its own settings: a blocking pop must outlast no timeout below it, and is never sent twice by the library.
+        self._waiting_client = redis.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=2.0, retry=None)
+        self._runner = Runner(self._client)
+        self._realms = [RealmWork(Calls(realm)) for realm in realms]
+        self._by_wake_key = {work.calls.keys.wake: work for work in self._realms}
+        self._rng = rng or random.Random()
+        self._stopping = False
+        self._in_wait = False
+        self._pop: Any = None
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def stop(self, signum: int = 0, frame: FrameType | None = None) -> None:
+        """Finish the call in hand and leave. Fit to be a signal handler."""
+        self._stopping = True
+        if self._in_wait:
+            self._in_wait = False
+            raise Stopped
+
+    def run(self) -> None:
+        """Works until :meth:`stop`."""
+        log.info("matcher started", realms=[work.calls.realm for work in self._realms])
+        pause = ExponentialWithJitterBackoff(base=0.05, cap=2.0)
+        failures = 0
+        while not self._stopping:
+            try:
+                self._work_off()
+                self._wait()
+                failures = 0
+            except Stopped:
+                break
+            except (errors.ServerUnavailable, exceptions.ConnectionError, exceptions.TimeoutError) as fault:
+                failures += 1
+                log.warning("server unavailable", error=str(fault), failures=failures)
+                self._drop_pop()
+                self._rest(pause.compute(failures))
+        self._leave()
+
+    def _leave(self) -> None:
+        """The pop in flight may have taken a token nobody will act on: put one back for the others."""
+        if self._pop is not None:
+            self._drop_pop()
+            for work in self._realms:
+                try:
+                    self._client.lpush(work.calls.keys.wake, "")
+                except exceptions.RedisError:
+                    break  # then nobody waits on that server either
+        self._client.close()
+        log.info("matcher left", **{work.calls.realm: work.counts for work in self._realms})
+
+    # -- waiting ---------------------------------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        """Sleeps until a token comes or the next look is due."""
+        if self._pop is None:
+            self._pop = self._waiting_client.connection_pool.get_connection()
+            self._pop.send_command("BRPOP", *self._by_wake_key, POP_SECONDS)
+        seconds = min(work.look_at for work in self._realms) - time.monotonic()
+        if seconds > 0 and not self._readable(seconds):
+            return
+        if seconds <= 0 and not self._pop.can_read(timeout=0):
+            return
+        reply = self._pop.read_response()
+        self._pop.send_command("BRPOP", *self._by_wake_key, POP_SECONDS)
+        if reply is not None:
+            work = self._by_wake_key[reply[0].decode()]
+            work.look_at = 0.0
+            if reply[1]:
+                work.hints.add(reply[1].decode())
+
+    def _readable(self, seconds: float) -> bool:
+        self._in_wait = True
+        try:
+            if self._stopping:
+                raise Stopped
+            return bool(self._pop.can_read(timeout=seconds))
+        finally:
+            self._in_wait = False
+
+    def _rest(self, seconds: float) -> None:
+        self._in_wait = True
+        try:
+            if not self._stopping:
+                time.sleep(seconds)
+        except Stopped:
+            pass
+        finally:
+            self._in_wait = False
+
+    def _drop_pop(self) -> None:
+        if self._pop is not None:
+            self._pop.disconnect()
+            self._waiting_client.connection_pool.release(self._pop)
+            self._pop = None
+
+    # -- working ---------------------------------------------------------------------------------------------------
+
+    def _work_off(self) -> None:
+        """Every realm whose look is due; realms take turns, one pass a line each."""
+        while not self._stopping:
+            due = [work for work in self._realms if work.look_at <= time.monotonic()]
+            if not due:
+                return
+            for work in due:
+                if not self._stopping:
+                    self._look(work)
+
+    def _look(self, work: RealmWork) -> None:
+        """Gives each line that is due or hinted at one pass, and sets the moment of the next look."""
+        try:
+            if work.hints:
+                # A pass answers with the agenda too, so a hint costs one call and not two before the match is made.
+                now, due, ends, found = self._pass(work, sorted(work.hints))
+                work.hints.clear()
+            else:
+                agenda = self._runner.call(work.calls.peek(LINES_A_LOOK))
+                self._report_clock(work, agenda)
+                now, due, ends, found = agenda.now_ms, agenda.due_ms, agenda.ends_ms, False
+                if agenda.overdue:
+                    now, due, ends, found = self._pass(work, [line for line, _ in agenda.overdue])
+                    work.leads = found
+        except errors.UnknownRealm:
+            self._sleep_at_most(work)
+            return
+        if ends is not None and ends <= now:
+            self._expire(work, now)
+        work.leads = work.leads or found
+        self._set_timer(work, now, due, ends)
+
+    def _pass(self, work: RealmWork, lines: Sequence[str]) -> tuple[int, int | None, int | None, bool]:
+        """One pass a line. Answers realm ms, the realm's next due moment and expiry, and whether there was work."""
+        found = False
+        now, due, ends = 0, None, None
+        for line in lines:
+            try:
+                report = self._runner.call(work.calls.match_pass(line))
+            except errors.UnknownQueue:
+                continue
+            work.counts["passes"] += 1
+            work.counts["matches"] += report.made
+            found = found or report.looked > 0
+            now, due, ends = report.now_ms, report.due_ms, report.ends_ms
+        return now, due, ends, found
+
+    def _set_timer(self, work: RealmWork, now_ms: int, due_ms: int | None, ends_ms: int | None) -> None:
+        self._sleep_at_most(work)
+        moments = [moment for moment in (due_ms, ends_ms) if moment is not None]
+        if moments:
+            seconds = max(0, min(moments) - now_ms) / 1000
+            if seconds > 0 and not work.leads:
+                seconds += self._rng.uniform(*STAND_IN_SECONDS)
+            work.look_at = min(work.look_at, time.monotonic() + seconds)
+
+    def _sleep_at_most(self, work: RealmWork) -> None:
+        work.look_at = time.monotonic() + REREAD_SECONDS * self._rng.uniform(0.75, 1.0)
+
+    def _expire(self, work: RealmWork, now_ms: int) -> None:
+        by_queue: dict[str, list[str]] = {}
+        for ticket, queue in self._runner.call(work.calls.overdue(now_ms, EXPIRIES_A_CALL)):
+            by_queue.setdefault(queue, []).append(ticket)
+        for queue, tickets in by_queue.items():
+            work.counts["expired"] += self._runner.call(work.calls.expire(queue, tickets))
+
+    def _report_clock(self, work: RealmWork, agenda: Agenda) -> None:
+        if work.absorbed_ms is not None and agenda.absorbed_ms != work.absorbed_ms:
+            log.warning(
+                "the server's clock stepped; realm time stood still over it",
+                realm=work.calls.realm,
+                step_ms=agenda.absorbed_ms - work.absorbed_ms,
+            )
+        work.absorbed_ms = agenda.absorbed_ms
+
+
+def run(url: str, realms: Sequence[str]) -> None:
+    """A matcher until SIGTERM or SIGINT."""
+    matcher = Matcher(url, realms)
+    signal.signal(signal.SIGTERM, matcher.stop)
+    signal.signal(signal.SIGINT, matcher.stop)
+    matcher.run()
