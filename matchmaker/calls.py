@@ -7,22 +7,20 @@ package run the same lines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from matchmaker import errors
 from matchmaker.keys import Keys
 from matchmaker.model import (
-    Event,
     Match,
     Ticket,
     TicketRequest,
-    TicketState,
-    event_order,
     parse_event,
     ticket_of_event,
 )
+from matchmaker.reports import Agenda, Elsewhere, History, PassReport, QueueChange, StoredRules
 from matchmaker.rules import QueueRules
 from matchmaker.scripts import Reply, Script, refusal, script
 
@@ -67,107 +65,8 @@ class Batch(Generic[T]):
 Plan = Generator[Call[Any] | Command[Any] | Batch[Any], Any, T]
 
 
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """The ticket waits in another queue than the one that was asked."""
-
-    queue: str
-
-
-@dataclass(frozen=True, slots=True)
-class PassReport:
-    """What one pass did. ``value`` and gaps are points; moments are realm ms, None where nothing is due or expires.
-
-    ``looked`` counts places of the line, ``made`` matches; ``matches`` repeats the first of them, as many as were asked
-    for. ``next_ms`` is when this line wants its next pass, ``due_ms`` and ``due_line`` when and where the realm does,
-    ``ends_ms`` when its next ticket expires.
-    """
-
-    now_ms: int
-    looked: int
-    made: int
-    value: float
-    next_ms: int | None
-    due_ms: int | None
-    due_line: str
-    ends_ms: int | None
-    matches: tuple[Match, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Agenda:
-    """When a realm next wants attention. ``absorbed_ms`` sums the clock steps that it did not follow."""
-
-    now_ms: int
-    absorbed_ms: int
-    due_ms: int | None
-    ends_ms: int | None
-    overdue: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Events of one player, oldest first. ``end`` says how far back they go, ``floor_ms`` since when nothing was
-    forgotten, ``further`` where an unfinished one goes on."""
-
-    end: Reply
-    floor_ms: int
-    now_ms: int
-    further: str
-    events: tuple[Event, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class QueueStats:
-    """One queue now. ``next_ms`` is the realm ms at which its next pair falls due, None at rest; ``closing`` is set
-    while a removed queue lets go of its tickets."""
-
-    queue: str
-    version: int
-    waiting: int
-    next_ms: int | None
-    closing: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RealmStats:
-    """One realm now. Counts are since the realm was made; ``full`` is the reason why it takes no tickets, or "".
-
-    ``clock_jumps`` and ``clock_absorbed_ms`` count and sum the clock steps that realm time did not follow.
-    """
-
-    realm: str
-    queues: tuple[QueueStats, ...]
-    enqueued: int
-    matches: int
-    cancelled: int
-    expired: int
-    events: int
-    full: str
-    clock_jumps: int
-    clock_absorbed_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRules:
-    """The rules of one queue as the realm holds them."""
-
-    queue: str
-    version: int
-    rules: QueueRules
-    closing: bool
-
-
-@dataclass(frozen=True, slots=True)
-class QueueChange:
-    """What applying rules did, or would do, to one queue: created, changed, unchanged or removed."""
-
-    queue: str
-    change: str
-    version: int
-
-
-def _moment(text: str) -> int | None:
+def moment(text: str) -> int | None:
+    """Realm ms as a script writes them, \"\" for none."""
     return int(float(text)) if text else None
 
 
@@ -188,7 +87,7 @@ def parse_ticket(reply: Sequence[str]) -> Ticket:
 
 
 class Calls:
-    """Calls on one realm. ``clock`` answers realm ms for a realm in virtual time; without it the server's time rules."""
+    """Calls on one realm. ``clock`` answers realm ms for a realm in virtual time; without it server time rules."""
 
     def __init__(self, realm: str, clock: Clock | None = None) -> None:
         self.realm = realm
@@ -259,10 +158,10 @@ class Calls:
                 int(looked),
                 int(made),
                 float(value),
-                _moment(following),
-                _moment(due),
+                moment(following),
+                moment(due),
                 line,
-                _moment(ends),
+                moment(ends),
                 tuple(match for match in (parse_event(id_, "", body).match for id_, body in pairs) if match),
             )
 
@@ -284,7 +183,7 @@ class Calls:
         def parse(reply: list[Any]) -> Agenda:
             _, now, absorbed, due, ends, *overdue = reply
             lines = tuple((line, int(float(at))) for line, at in zip(overdue[::2], overdue[1::2], strict=True))
-            return Agenda(int(now), int(absorbed), _moment(due), _moment(ends), lines)
+            return Agenda(int(now), int(absorbed), moment(due), moment(ends), lines)
 
         return self._call("peek", [self._now(), most], parse)
 
@@ -345,7 +244,7 @@ class Calls:
     ) -> Call[list[QueueChange]]:
         def parse(reply: list[Any]) -> list[QueueChange]:
             flat = reply[1:]
-            return [QueueChange(*flat[i : i + 2], int(flat[i + 2])) for i in range(0, len(flat), 3)]
+            return [QueueChange(flat[i], flat[i + 1], int(flat[i + 2])) for i in range(0, len(flat), 3)]
 
         flat = [part for pair in compiled for part in pair]
         return self._call("apply", [self._now(), int(prune), int(dry), retain_ms, max_backlog, *flat], parse)
@@ -353,119 +252,3 @@ class Calls:
     def clear(self, queue: str, until: str, position: str, most: int) -> Call[tuple[int, str, str]]:
         args = [self._now(), self.keys.channel_prefix, queue, until, position, most]
         return self._call("clear", args, lambda reply: (int(reply[1]), reply[2], reply[3]), queue)
-
-
-# -- plans: several calls that make one operation ------------------------------------------------------------------
-
-
-def enqueue_plan(
-    calls: Calls, queue: str, requests: Sequence[TicketRequest]
-) -> Plan[list[Ticket | errors.MatchmakerError]]:
-    """All tickets, in as many calls as it takes; a call that was refused refuses each of its tickets."""
-    chunks = [requests[i : i + TICKETS_A_CALL] for i in range(0, len(requests), TICKETS_A_CALL)]
-    answers = yield Batch([calls.enqueue(queue, chunk) for chunk in chunks])
-    results: list[Ticket | errors.MatchmakerError] = []
-    for chunk, answer in zip(chunks, answers, strict=True):
-        results += [answer] * len(chunk) if isinstance(answer, errors.MatchmakerError) else answer
-    return results
-
-
-def enqueue_one_plan(calls: Calls, queue: str, request: TicketRequest) -> Plan[Ticket]:
-    answers = yield calls.enqueue(queue, [request])
-    answer: Ticket | errors.MatchmakerError = answers[0]
-    if isinstance(answer, errors.MatchmakerError):
-        raise answer
-    return answer
-
-
-def cancel_plan(calls: Calls, queue: str, kind: str, id_: str, reason: str) -> Plan[Ticket]:
-    """Asks the line that is likely, then the one that was named instead. A ticket never changes its queue, so a third
-    question only follows when a player's ticket ended and a new one began elsewhere in between."""
-    while True:
-        answer: Ticket | Elsewhere = yield calls.cancel(queue, kind, id_, reason)
-        if isinstance(answer, Ticket):
-            return answer
-        queue = answer.queue
-
-
-def get_player_plan(calls: Calls, queue: str, player: str) -> Plan[Ticket | None]:
-    """The player's ticket if it waits in this queue."""
-    try:
-        ticket: Ticket = yield calls.status("player", player)
-    except errors.UnknownTicket:
-        return None
-    return ticket if ticket.state is TicketState.WAITING and ticket.queue == queue else None
-
-
-def apply_plan(
-    calls: Calls, rules: Mapping[str, QueueRules], *, prune: bool, dry: bool, retain_seconds: int, max_backlog: int
-) -> Plan[list[QueueChange]]:
-    compiled = [(queue, rules[queue].compiled()) for queue in rules]
-    changes: list[QueueChange] = yield calls.apply(
-        compiled, prune=prune, dry=dry, retain_ms=1000 * retain_seconds, max_backlog=max_backlog
-    )
-    return changes
-
-
-def stats_plan(calls: Calls) -> Plan[RealmStats]:
-    """Counts of the realm; each number is right, together they are not one moment."""
-    meta: dict[str, str] = yield calls.meta()
-    if not meta:
-        raise errors.UnknownRealm(calls.realm)
-    stored: dict[str, StoredRules] = yield calls.stored_rules()
-    keys = calls.keys
-    sizes: list[int] = yield Batch([calls.size(queue) for queue in stored])
-    moments: list[int | None] = yield Batch(
-        [Command(("ZSCORE", keys.due, queue), lambda score: _moment(str(score or ""))) for queue in stored]
-    )
-    events: int = yield Command(("XLEN", keys.events), int)
-    clock: str = yield Command(("GET", keys.clock), str)
-    jumps, absorbed = (int(part) for part in clock.split()[2:])
-    queues = tuple(
-        QueueStats(queue, held.version, size, moment, held.closing)
-        for (queue, held), size, moment in zip(stored.items(), sizes, moments, strict=True)
-    )
-    counts = (int(meta.get(name, 0)) for name in ("enqueued", "matches", "cancelled", "expired"))
-    return RealmStats(calls.realm, queues, *counts, events, meta["full"], jumps, absorbed)
-
-
-def clear_plan(calls: Calls, queue: str) -> Plan[int]:
-    """Cancels what waits in the queue now; tickets that come meanwhile stay."""
-    cleared, until, position = 0, "", ""
-    while True:
-        count, until, position = yield calls.clear(queue, until, position, TICKETS_A_CALL)
-        cleared += count
-        if not position:
-            return cleared
-
-
-def snapshot_plan(calls: Calls, queue: str) -> Plan[list[Ticket]]:
-    """Every waiting ticket once, lowest rating first; consistent within a page of :data:`PAGE_TICKETS`."""
-    tickets: dict[str, Ticket] = {}
-    position = ""
-    while True:
-        page, position = yield calls.snapshot(queue, position, PAGE_TICKETS)
-        tickets.update((ticket.id, ticket) for ticket in page)
-        if not position:
-            return list(tickets.values())
-
-
-def first_page(calls: Calls, player: str, after: str) -> Call[History]:
-    """The newest part of the player's history after ``after``; with "" the events of the latest ticket, and no more."""
-    return calls.history(player, after, "", HISTORY_TICKETS if after else 1)
-
-
-def whole_history(calls: Calls, player: str, after: str, first: History) -> Plan[History]:
-    """The rest of a history whose newest page is ``first``, all of it in order."""
-    events, last = list(first.events), first
-    while last.end is Reply.MORE:
-        last = yield calls.history(player, after, last.further, HISTORY_TICKETS)
-        events = [*last.events, *events]
-    events.sort(key=lambda event: event_order(event.id))
-    return History(last.end, last.floor_ms, first.now_ms, "", tuple(events))
-
-
-def history_plan(calls: Calls, player: str, after: str) -> Plan[History]:
-    """The player's events after ``after``, however many, or those of the latest ticket."""
-    first: History = yield first_page(calls, player, after)
-    return (yield from whole_history(calls, player, after, first))

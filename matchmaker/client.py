@@ -10,22 +10,13 @@ from typing import Self
 import redis
 
 from matchmaker import errors
-from matchmaker.calls import (
-    Calls,
-    Clock,
-    PassReport,
-    QueueChange,
-    RealmStats,
-    StoredRules,
-    apply_plan,
-    cancel_plan,
-    enqueue_one_plan,
-    stats_plan,
-)
+from matchmaker.calls import Calls, Clock
 from matchmaker.connect import SOCKET_TIMEOUT_SECONDS, connection_options
 from matchmaker.model import Event, Match, Ticket, TicketRequest, TicketState, checked_text, new_ticket_id
 from matchmaker.notifications import Listener, NotificationService
+from matchmaker.plans import apply_plan, cancel_plan, enqueue_one_plan, stats_plan
 from matchmaker.queues import QueueService
+from matchmaker.reports import PassReport, QueueChange, RealmStats, StoredRules
 from matchmaker.rules import QueueRules
 from matchmaker.runner import Runner, typed_errors
 
@@ -116,9 +107,7 @@ class Matchmaker:
         request = TicketRequest(player, rating, deviation, data, new_ticket_id() if ticket is None else ticket)
         return self.runner.run(enqueue_one_plan(self.calls, checked_text("queue", queue), request))
 
-    def enqueue_many(
-        self, queue: str, requests: Sequence[TicketRequest]
-    ) -> list[Ticket | errors.MatchmakerError]:
+    def enqueue_many(self, queue: str, requests: Sequence[TicketRequest]) -> list[Ticket | errors.MatchmakerError]:
         """For each request its ticket, or the error that refused it."""
         return self.queue(queue).add_many(requests)
 
@@ -131,7 +120,9 @@ class Matchmaker:
 
     def cancel_player(self, player: str) -> Ticket:
         """Cancels the ticket with which the player waits, in whichever queue."""
-        return self.runner.run(cancel_plan(self.calls, ANY_QUEUE, "player", checked_text("player", player), "requested"))
+        return self.runner.run(
+            cancel_plan(self.calls, ANY_QUEUE, "player", checked_text("player", player), "requested")
+        )
 
     def heartbeat(self, ticket: Ticket | str) -> Ticket:
         """Tells that the player is still there, for queues with ``heartbeat_seconds``."""

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from matchmaker import errors
-from matchmaker.calls import Batch, Calls, History, Plan, first_page, whole_history
+from matchmaker.calls import Batch, Calls, Plan
 from matchmaker.inbox import Inbox, alive_clock
 from matchmaker.keys import Keys
 from matchmaker.model import Event, parse_message
+from matchmaker.plans import first_page, whole_history
+from matchmaker.reports import History
 from matchmaker.scripts import Reply
 
 PING_SECONDS = 10.0
@@ -29,7 +31,7 @@ PLAYERS_A_READING = 50
 def connection_settings(kwargs: dict[str, Any]) -> dict[str, Any]:
     """The connection arguments of the caller's client, made fit for the doorbell: RESP2, bytes, no time limit on
     reads, and no retries hidden below us (a reconnection must be seen)."""
-    changed = {
+    changed: dict[str, Any] = {
         "protocol": 2,
         "decode_responses": False,
         "socket_timeout": None,
@@ -38,7 +40,11 @@ def connection_settings(kwargs: dict[str, Any]) -> dict[str, Any]:
         "retry_on_error": [],
         "retry_on_timeout": False,
     }
-    dropped = ("maint_notifications_config", "maint_notifications_pool_handler", "oss_cluster_maint_notifications_handler")
+    dropped = (
+        "maint_notifications_config",
+        "maint_notifications_pool_handler",
+        "oss_cluster_maint_notifications_handler",
+    )
     return {**{name: value for name, value in kwargs.items() if name not in dropped}, **changed}
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from matchmaker import errors
-from matchmaker.calls import History
 from matchmaker.model import Event, event_order
+from matchmaker.reports import History
 from matchmaker.scripts import Reply
 
 MOST_UNREAD = 1000

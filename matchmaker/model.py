@@ -1,7 +1,8 @@
 """What the engine speaks of: tickets, players, teams, matches, events.
 
 All frozen. Times are integer milliseconds of realm time, ratings and gaps are rating points. The ``parse_*`` functions
-read what scripts and channels carry (bodies of ``lua/lib/events.lua``); :class:`TicketRequest` checks what callers send.
+read what scripts and channels carry (bodies of ``lua/lib/events.lua``); :class:`TicketRequest` checks what callers
+send.
 """
 
 from __future__ import annotations

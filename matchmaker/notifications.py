@@ -22,7 +22,6 @@ from matchmaker.inbox import Inbox, alive_clock
 from matchmaker.model import Event, checked_text
 from matchmaker.runner import Runner
 
-
 CLOSING_SECONDS = 2.0
 """How long closing waits for its threads: a server that hangs must not hang its clients' end."""
 
@@ -42,7 +41,7 @@ class Listener:
         return self.inbox.player
 
     def ready(self, timeout: float) -> bool:
-        """Waits until everything that happened before is in the listener; answers whether it is within ``timeout`` s."""
+        """Waits until everything that happened before is in the listener; answers whether it is in ``timeout`` s."""
         return self._service.wait_synced(self.inbox, timeout)
 
     def get(self, timeout: float | None = None) -> Event | None:

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matchmaker import errors
-from matchmaker.calls import (
-    Calls,
-    PassReport,
-    cancel_plan,
-    clear_plan,
-    enqueue_one_plan,
-    enqueue_plan,
-    get_player_plan,
-    snapshot_plan,
-)
+from matchmaker.calls import Calls
 from matchmaker.model import Match, Ticket, TicketRequest, checked_text
+from matchmaker.plans import cancel_plan, clear_plan, enqueue_one_plan, enqueue_plan, get_player_plan, snapshot_plan
+from matchmaker.reports import PassReport
 from matchmaker.runner import Runner
 
 

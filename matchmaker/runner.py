@@ -7,7 +7,7 @@ request the same way twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
@@ -67,7 +67,8 @@ def _with_text(call: Call[Any] | Command[Any]) -> tuple[Any, ...]:
     return ("EVAL", call.script.source, len(call.keys), *call.keys, *call.args)
 
 
-def _one_result(call: Call[T] | Command[T], reply: Any) -> T | errors.MatchmakerError:
+def _one_result(call: Call[Any] | Command[Any], reply: Any) -> Any:
+    """The parsed reply, or the error it stands for, as a value."""
     try:
         with typed_errors():
             if isinstance(reply, Exception):
@@ -82,24 +83,25 @@ class Runner:
 
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
+        self._execute: Callable[..., Any] = client.execute_command
 
     def call(self, call: Call[T] | Command[T]) -> T:
         with typed_errors():
             try:
-                reply = self.client.execute_command(*_request(call))
+                reply = self._execute(*_request(call))
             except exceptions.NoScriptError:
-                reply = self.client.execute_command(*_with_text(call))
+                reply = self._execute(*_with_text(call))
         return _parsed(call, reply)
 
     def batch(self, batch: Batch[T]) -> list[T | errors.MatchmakerError]:
         with typed_errors():
-            pipeline = self.client.pipeline(transaction=False)
+            pipeline: Any = self.client.pipeline(transaction=False)
             for call in batch.calls:
                 pipeline.execute_command(*_request(call))
             replies = pipeline.execute(raise_on_error=False)
             for i, call in enumerate(batch.calls):
                 if isinstance(replies[i], exceptions.NoScriptError):
-                    replies[i] = self.client.execute_command(*_with_text(call))
+                    replies[i] = self._execute(*_with_text(call))
         return [_one_result(call, reply) for call, reply in zip(batch.calls, replies, strict=True)]
 
     def run(self, plan: Plan[T]) -> T:
@@ -121,24 +123,25 @@ class AsyncRunner:
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self.client = client
+        self._execute: Callable[..., Awaitable[Any]] = client.execute_command
 
     async def call(self, call: Call[T] | Command[T]) -> T:
         with typed_errors():
             try:
-                reply = await self.client.execute_command(*_request(call))
+                reply = await self._execute(*_request(call))
             except exceptions.NoScriptError:
-                reply = await self.client.execute_command(*_with_text(call))
+                reply = await self._execute(*_with_text(call))
         return _parsed(call, reply)
 
     async def batch(self, batch: Batch[T]) -> list[T | errors.MatchmakerError]:
         with typed_errors():
-            pipeline = self.client.pipeline(transaction=False)
+            pipeline: Any = self.client.pipeline(transaction=False)
             for call in batch.calls:
                 pipeline.execute_command(*_request(call))
             replies = await pipeline.execute(raise_on_error=False)
             for i, call in enumerate(batch.calls):
                 if isinstance(replies[i], exceptions.NoScriptError):
-                    replies[i] = await self.client.execute_command(*_with_text(call))
+                    replies[i] = await self._execute(*_with_text(call))
         return [_one_result(call, reply) for call, reply in zip(batch.calls, replies, strict=True)]
 
     async def run(self, plan: Plan[T]) -> T:

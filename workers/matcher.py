@@ -1,8 +1,8 @@
 """The matcher: runs the passes of its realms, and sleeps until the next pair falls due or somebody wakes it.
 
-Nothing in here polls or ticks. One connection stays in a blocking pop of the realms' ``wake`` lists; a pass that is due
-is run over a second one. A token is a hint, and a lost one only costs time: whatever a matcher has not heard of, it sees
-when it rereads the agenda, every 4 s at the latest.
+Nothing in here polls or ticks. One connection stays in a blocking pop of the realms' ``wake`` lists; a pass that is
+due is run over a second one. A token is a hint, and a lost one only costs time: whatever a matcher has not heard of,
+it sees when it rereads the agenda, every 4 s at the latest.
 
 Any number of matchers serve a realm without knowing of each other, because a pass is atomic and takes what is due. The
 one whose pass found work keeps the exact time of the line's next moment; the others stand in some 0.2 to 0.5 s later,
@@ -27,8 +27,9 @@ from redis import exceptions
 from redis.backoff import ExponentialWithJitterBackoff
 
 from matchmaker import errors
-from matchmaker.calls import Agenda, Calls
+from matchmaker.calls import Calls
 from matchmaker.connect import SOCKET_TIMEOUT_SECONDS, connection_options
+from matchmaker.reports import Agenda
 from matchmaker.runner import Runner
 
 REREAD_SECONDS = 4.0
@@ -78,7 +79,7 @@ class Matcher:
 
     # -- life ------------------------------------------------------------------------------------------------------
 
-    def stop(self, signum: int = 0, frame: FrameType | None = None) -> None:
+    def stop(self, _signum: int = 0, _frame: FrameType | None = None) -> None:
         """Finish the call in hand and leave. Fit to be a signal handler."""
         self._stopping = True
         if self._in_wait:

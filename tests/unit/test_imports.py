@@ -21,8 +21,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("matchmaker.embedded",),
     ("matchmaker.rules", "matchmaker.willingness", "matchmaker.settings", "matchmaker.keys"),
     ("matchmaker.scripts", "matchmaker.connect"),
+    ("matchmaker.reports",),
     ("matchmaker.calls",),
-    ("matchmaker.runner", "matchmaker.inbox"),
+    ("matchmaker.plans", "matchmaker.runner", "matchmaker.inbox"),
     ("matchmaker.doorbell",),
     (
         "matchmaker.queues",

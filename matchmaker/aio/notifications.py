@@ -1,97 +1,23 @@
-"""The asyncio twins: the same names as in the blocking modules, awaited, over the same core."""
+"""NotificationService in an event loop; see ``matchmaker.notifications``, over the same core."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 
 import redis.asyncio
 from redis import exceptions
-from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
 from matchmaker import errors
-from matchmaker.calls import (
-    Calls,
-    Clock,
-    PassReport,
-    QueueChange,
-    RealmStats,
-    StoredRules,
-    apply_plan,
-    cancel_plan,
-    clear_plan,
-    enqueue_one_plan,
-    enqueue_plan,
-    get_player_plan,
-    snapshot_plan,
-    stats_plan,
-)
-from matchmaker.client import (
-    ANY_QUEUE,
-    MOST_BACKLOG,
-    RETAIN_SECONDS,
-    cancel_target,
-    outcome,
-    raise_if_over,
-    ticket_id,
-)
-from matchmaker.connect import RETRIES, SOCKET_TIMEOUT_SECONDS, connection_options
+from matchmaker.calls import Calls
 from matchmaker.doorbell import CHANNELS_A_COMMAND, PING_SECONDS, Switchboard, connection_settings, readings_plan
 from matchmaker.inbox import Inbox, alive_clock
-from matchmaker.model import Event, Match, Ticket, TicketRequest, checked_text, new_ticket_id
-from matchmaker.rules import QueueRules
-from matchmaker.runner import AsyncRunner, typed_errors
-
-__all__ = ["Listener", "Matchmaker", "NotificationService", "QueueService"]
-
-
-class QueueService:
-    """Verbs on one queue; see :class:`matchmaker.queues.QueueService`."""
-
-    def __init__(self, runner: AsyncRunner, calls: Calls, queue: str) -> None:
-        self.queue = checked_text("queue", queue)
-        self._runner = runner
-        self._calls = calls
-
-    async def add_player(self, player: str, rating: float, deviation: float | None = None, *, data: str = "") -> Ticket:
-        return await self.add(TicketRequest(player, rating, deviation, data))
-
-    async def add(self, request: TicketRequest) -> Ticket:
-        return await self._runner.run(enqueue_one_plan(self._calls, self.queue, request))
-
-    async def add_many(self, requests: Sequence[TicketRequest]) -> list[Ticket | errors.MatchmakerError]:
-        return await self._runner.run(enqueue_plan(self._calls, self.queue, requests))
-
-    async def remove_player(self, player: str, reason: str = "requested") -> Ticket:
-        plan = cancel_plan(self._calls, self.queue, "player", checked_text("player", player), reason)
-        return await self._runner.run(plan)
-
-    async def remove_matched_players(self, one: str, other: str) -> Match:
-        return await self._runner.call(
-            self._calls.pair(self.queue, checked_text("ticket", one), checked_text("ticket", other))
-        )
-
-    async def get_snapshot(self) -> list[Ticket]:
-        return await self._runner.run(snapshot_plan(self._calls, self.queue))
-
-    async def queue_size(self) -> int:
-        return await self._runner.call(self._calls.size(self.queue))
-
-    async def is_player_in_queue(self, player: str) -> bool:
-        return await self.get_player(player) is not None
-
-    async def get_player(self, player: str) -> Ticket | None:
-        return await self._runner.run(get_player_plan(self._calls, self.queue, checked_text("player", player)))
-
-    async def clear(self) -> int:
-        return await self._runner.run(clear_plan(self._calls, self.queue))
-
-    async def attempt_match(self, shown: int = 100) -> PassReport:
-        return await self._runner.call(self._calls.match_pass(self.queue, ahead=True, shown=shown))
+from matchmaker.model import Event, checked_text
+from matchmaker.runner import AsyncRunner
 
 
 class Listener:
@@ -109,7 +35,7 @@ class Listener:
         return self.inbox.player
 
     async def ready(self, timeout: float) -> bool:
-        """Waits until everything that happened before is in the listener; answers whether it is within ``timeout`` s."""
+        """Waits until everything that happened before is in the listener; answers whether it is in ``timeout`` s."""
         return await self._service.wait_synced(self.inbox, timeout)
 
     async def get(self, timeout: float | None = None) -> Event | None:
@@ -252,7 +178,7 @@ class NotificationService:
         pause = ExponentialWithJitterBackoff(base=0.05, cap=2.0)
         failures = 0
         while True:
-            connection = pool.connection_class(**connection_settings(pool.connection_kwargs))
+            connection: Any = pool.connection_class(**connection_settings(pool.connection_kwargs))
             try:
                 await connection.connect()
                 await self._open(connection)
@@ -297,121 +223,3 @@ class NotificationService:
                 self._board.read(inboxes, results)
                 async with self._synced:
                     self._synced.notify_all()
-
-
-class Matchmaker:
-    """One realm on one Redis server; see :class:`matchmaker.client.Matchmaker`, whose methods these are, awaited."""
-
-    def __init__(
-        self, redis_or_url: redis.asyncio.Redis | str, realm: str = "main", *, clock: Clock | None = None
-    ) -> None:
-        self._owns_client = isinstance(redis_or_url, str)
-        if isinstance(redis_or_url, str):
-            options = connection_options(redis_or_url)
-            options["retry"] = Retry(ExponentialWithJitterBackoff(base=0.02, cap=1.0), RETRIES)
-            self.redis = redis.asyncio.Redis.from_url(redis_or_url, socket_timeout=SOCKET_TIMEOUT_SECONDS, **options)
-        else:
-            self.redis = redis_or_url
-        self.calls = Calls(checked_text("realm", realm), clock)
-        self.runner = AsyncRunner(self.redis)
-        self.notifications = NotificationService(self.redis, realm)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Ends all listeners, and the connection unless it is the caller's."""
-        await self.notifications.close()
-        if self._owns_client:
-            await self.redis.aclose()
-
-    def queue(self, name: str) -> QueueService:
-        """The verbs on one queue."""
-        return QueueService(self.runner, self.calls, name)
-
-    async def enqueue(
-        self,
-        queue: str,
-        player: str,
-        *,
-        rating: float,
-        deviation: float | None = None,
-        data: str = "",
-        ticket: str | None = None,
-    ) -> Ticket:
-        request = TicketRequest(player, rating, deviation, data, new_ticket_id() if ticket is None else ticket)
-        return await self.runner.run(enqueue_one_plan(self.calls, checked_text("queue", queue), request))
-
-    async def enqueue_many(
-        self, queue: str, requests: Sequence[TicketRequest]
-    ) -> list[Ticket | errors.MatchmakerError]:
-        return await self.queue(queue).add_many(requests)
-
-    async def cancel(self, ticket: Ticket | str) -> Ticket:
-        return await self.runner.run(cancel_plan(self.calls, *cancel_target(ticket), "requested"))
-
-    async def cancel_player(self, player: str) -> Ticket:
-        plan = cancel_plan(self.calls, ANY_QUEUE, "player", checked_text("player", player), "requested")
-        return await self.runner.run(plan)
-
-    async def heartbeat(self, ticket: Ticket | str) -> Ticket:
-        return await self.runner.call(self.calls.heartbeat(ticket_id(ticket)))
-
-    async def status(self, ticket: Ticket | str) -> Ticket:
-        return await self.runner.call(self.calls.status("ticket", ticket_id(ticket)))
-
-    async def status_of_player(self, player: str) -> Ticket:
-        return await self.runner.call(self.calls.status("player", checked_text("player", player)))
-
-    async def wait_for_match(self, ticket: Ticket | str, timeout: float) -> Match:
-        known = await self.status(ticket)
-        try:
-            async with asyncio.timeout(timeout), await self.notifications.subscribe(known.player) as listener:
-                await listener.ready(timeout)
-                current = await self.status(known.id)
-                raise_if_over(current)
-                if current.match is not None:
-                    return current.match
-                while True:
-                    event = await listener.get()
-                    match = outcome(event, known.id) if event is not None else None
-                    if match is not None:
-                        return match
-        except TimeoutError:
-            raise errors.WaitTimeout(known.id, timeout) from None
-
-    async def listen(self, player: str, after: str = "") -> Listener:
-        return await self.notifications.subscribe(player, after)
-
-    async def snapshot(self, queue: str) -> list[Ticket]:
-        return await self.queue(queue).get_snapshot()
-
-    async def attempt_match(self, queue: str) -> PassReport:
-        return await self.queue(queue).attempt_match()
-
-    async def stats(self) -> RealmStats:
-        return await self.runner.run(stats_plan(self.calls))
-
-    async def apply_rules(
-        self,
-        rules: Mapping[str, QueueRules],
-        *,
-        prune: bool = False,
-        dry: bool = False,
-        retain_seconds: int = RETAIN_SECONDS,
-        max_backlog: int = MOST_BACKLOG,
-    ) -> list[QueueChange]:
-        plan = apply_plan(
-            self.calls, rules, prune=prune, dry=dry, retain_seconds=retain_seconds, max_backlog=max_backlog
-        )
-        return await self.runner.run(plan)
-
-    async def rules(self) -> dict[str, StoredRules]:
-        return await self.runner.call(self.calls.stored_rules())
-
-    async def ping(self) -> None:
-        with typed_errors():
-            await self.redis.ping()

@@ -1,0 +1,136 @@
+"""Plans: several calls that make one operation (see ``calls.py``). No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matchmaker import errors
+from matchmaker.calls import HISTORY_TICKETS, PAGE_TICKETS, TICKETS_A_CALL, Batch, Call, Calls, Command, Plan, moment
+from matchmaker.model import Ticket, TicketRequest, TicketState, event_order
+from matchmaker.reports import Elsewhere, History, QueueChange, QueueStats, RealmStats, StoredRules
+from matchmaker.rules import QueueRules
+from matchmaker.scripts import Reply
+
+
+def enqueue_plan(
+    calls: Calls, queue: str, requests: Sequence[TicketRequest]
+) -> Plan[list[Ticket | errors.MatchmakerError]]:
+    """All tickets, in as many calls as it takes; a call that was refused refuses each of its tickets."""
+    chunks = [requests[i : i + TICKETS_A_CALL] for i in range(0, len(requests), TICKETS_A_CALL)]
+    answers = yield Batch([calls.enqueue(queue, chunk) for chunk in chunks])
+    results: list[Ticket | errors.MatchmakerError] = []
+    for chunk, answer in zip(chunks, answers, strict=True):
+        results += [answer] * len(chunk) if isinstance(answer, errors.MatchmakerError) else answer
+    return results
+
+
+def enqueue_one_plan(calls: Calls, queue: str, request: TicketRequest) -> Plan[Ticket]:
+    answers = yield calls.enqueue(queue, [request])
+    answer: Ticket | errors.MatchmakerError = answers[0]
+    if isinstance(answer, errors.MatchmakerError):
+        raise answer
+    return answer
+
+
+def cancel_plan(calls: Calls, queue: str, kind: str, id_: str, reason: str) -> Plan[Ticket]:
+    """Asks the line that is likely, then the one that was named instead. A ticket never changes its queue, so a third
+    question only follows when a player's ticket ended and a new one began elsewhere in between."""
+    while True:
+        answer: Ticket | Elsewhere = yield calls.cancel(queue, kind, id_, reason)
+        if isinstance(answer, Ticket):
+            return answer
+        queue = answer.queue
+
+
+def get_player_plan(calls: Calls, queue: str, player: str) -> Plan[Ticket | None]:
+    """The player's ticket if it waits in this queue."""
+    try:
+        ticket: Ticket = yield calls.status("player", player)
+    except errors.UnknownTicket:
+        return None
+    return ticket if ticket.state is TicketState.WAITING and ticket.queue == queue else None
+
+
+def apply_plan(
+    calls: Calls, rules: Mapping[str, QueueRules], *, prune: bool, dry: bool, retain_seconds: int, max_backlog: int
+) -> Plan[list[QueueChange]]:
+    compiled = [(queue, rules[queue].compiled()) for queue in rules]
+    changes: list[QueueChange] = yield calls.apply(
+        compiled, prune=prune, dry=dry, retain_ms=1000 * retain_seconds, max_backlog=max_backlog
+    )
+    return changes
+
+
+def stats_plan(calls: Calls) -> Plan[RealmStats]:
+    """Counts of the realm; each number is right, together they are not one moment."""
+    meta: dict[str, str] = yield calls.meta()
+    if not meta:
+        raise errors.UnknownRealm(calls.realm)
+    stored: dict[str, StoredRules] = yield calls.stored_rules()
+    keys = calls.keys
+    sizes: list[int] = yield Batch([calls.size(queue) for queue in stored])
+    moments: list[int | None] = yield Batch(
+        [Command(("ZSCORE", keys.due, queue), lambda score: moment(str(score or ""))) for queue in stored]
+    )
+    events: int = yield Command(("XLEN", keys.events), int)
+    clock: str = yield Command(("GET", keys.clock), str)
+    jumps, absorbed = (int(part) for part in clock.split()[2:])
+    queues = tuple(
+        QueueStats(queue, held.version, size, moment, held.closing)
+        for (queue, held), size, moment in zip(stored.items(), sizes, moments, strict=True)
+    )
+    return RealmStats(
+        realm=calls.realm,
+        queues=queues,
+        enqueued=int(meta.get("enqueued", 0)),
+        matches=int(meta.get("matches", 0)),
+        cancelled=int(meta.get("cancelled", 0)),
+        expired=int(meta.get("expired", 0)),
+        events=events,
+        full=meta["full"],
+        clock_jumps=jumps,
+        clock_absorbed_ms=absorbed,
+    )
+
+
+def clear_plan(calls: Calls, queue: str) -> Plan[int]:
+    """Cancels what waits in the queue now; tickets that come meanwhile stay."""
+    cleared, until, position = 0, "", ""
+    while True:
+        count: int
+        count, until, position = yield calls.clear(queue, until, position, TICKETS_A_CALL)
+        cleared += count
+        if not position:
+            return cleared
+
+
+def snapshot_plan(calls: Calls, queue: str) -> Plan[list[Ticket]]:
+    """Every waiting ticket once, lowest rating first; consistent within a page of :data:`PAGE_TICKETS`."""
+    tickets: dict[str, Ticket] = {}
+    position = ""
+    while True:
+        page, position = yield calls.snapshot(queue, position, PAGE_TICKETS)
+        tickets.update((ticket.id, ticket) for ticket in page)
+        if not position:
+            return list(tickets.values())
+
+
+def first_page(calls: Calls, player: str, after: str) -> Call[History]:
+    """The newest part of the player's history after ``after``; with "" the events of the latest ticket, and no more."""
+    return calls.history(player, after, "", HISTORY_TICKETS if after else 1)
+
+
+def whole_history(calls: Calls, player: str, after: str, first: History) -> Plan[History]:
+    """The rest of a history whose newest page is ``first``, all of it in order."""
+    events, last = list(first.events), first
+    while last.end is Reply.MORE:
+        last = yield calls.history(player, after, last.further, HISTORY_TICKETS)
+        events = [*last.events, *events]
+    events.sort(key=lambda event: event_order(event.id))
+    return History(last.end, last.floor_ms, first.now_ms, "", tuple(events))
+
+
+def history_plan(calls: Calls, player: str, after: str) -> Plan[History]:
+    """The player's events after ``after``, however many, or those of the latest ticket."""
+    first: History = yield first_page(calls, player, after)
+    return (yield from whole_history(calls, player, after, first))

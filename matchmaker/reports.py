@@ -1,0 +1,109 @@
+"""What calls answer beyond tickets, matches and events. Moments are realm ms, values and gaps points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from matchmaker.model import Event, Match
+from matchmaker.rules import QueueRules
+from matchmaker.scripts import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The ticket waits in another queue than the one that was asked."""
+
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassReport:
+    """What one pass did. ``value`` and gaps are points; moments are realm ms, None where nothing is due or expires.
+
+    ``looked`` counts places of the line, ``made`` matches; ``matches`` repeats the first of them, as many as were asked
+    for. ``next_ms`` is when this line wants its next pass, ``due_ms`` and ``due_line`` when and where the realm does,
+    ``ends_ms`` when its next ticket expires.
+    """
+
+    now_ms: int
+    looked: int
+    made: int
+    value: float
+    next_ms: int | None
+    due_ms: int | None
+    due_line: str
+    ends_ms: int | None
+    matches: tuple[Match, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """When a realm next wants attention. ``absorbed_ms`` sums the clock steps that it did not follow."""
+
+    now_ms: int
+    absorbed_ms: int
+    due_ms: int | None
+    ends_ms: int | None
+    overdue: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Events of one player, oldest first. ``end`` says how far back they go, ``floor_ms`` since when nothing was
+    forgotten, ``further`` where an unfinished one goes on."""
+
+    end: Reply
+    floor_ms: int
+    now_ms: int
+    further: str
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """One queue now. ``next_ms`` is the realm ms at which its next pair falls due, None at rest; ``closing`` is set
+    while a removed queue lets go of its tickets."""
+
+    queue: str
+    version: int
+    waiting: int
+    next_ms: int | None
+    closing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RealmStats:
+    """One realm now. Counts are since the realm was made; ``full`` is the reason why it takes no tickets, or "".
+
+    ``clock_jumps`` and ``clock_absorbed_ms`` count and sum the clock steps that realm time did not follow.
+    """
+
+    realm: str
+    queues: tuple[QueueStats, ...]
+    enqueued: int
+    matches: int
+    cancelled: int
+    expired: int
+    events: int
+    full: str
+    clock_jumps: int
+    clock_absorbed_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRules:
+    """The rules of one queue as the realm holds them."""
+
+    queue: str
+    version: int
+    rules: QueueRules
+    closing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueueChange:
+    """What applying rules did, or would do, to one queue: created, changed, unchanged or removed."""
+
+    queue: str
+    change: str
+    version: int
