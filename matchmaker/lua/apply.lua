@@ -20,11 +20,11 @@
 
 local dry = ARGV[3] == "1"
 local now
-if call("EXISTS", META) == 0 then
+if call("EXISTS", KEYS[1]) == 0 then
   if not dry then
     local mode = ARGV[1] == "" and "server" or "virtual"
     now = ARGV[1] == "" and server_now() or virtual_now(tonumber(ARGV[1]))
-    call("HSET", META, "schema", SCHEMA, "time", mode, "retain_ms", ARGV[4], "max_backlog", ARGV[5], "ended", "0",
+    call("HSET", KEYS[1], "schema", SCHEMA, "time", mode, "retain_ms", ARGV[4], "max_backlog", ARGV[5], "ended", "0",
       "rotated_ms", whole(now), "floor_ms", "0", "kept_ms", whole(now), "full", "")
   end
 else
@@ -49,13 +49,13 @@ local named = {}
 for i = 6, #ARGV, 2 do
   local queue, compiled = ARGV[i], ARGV[i + 1]
   named[queue] = true
-  local stored = call("HMGET", RULES, "q:" .. queue, "n:" .. queue, "c:" .. queue)
+  local stored = call("HMGET", KEYS[3], "q:" .. queue, "n:" .. queue, "c:" .. queue)
   local version = tonumber(stored[2] or 0)
   if stored[1] == compiled and stored[3] ~= "closing" then
     tell(queue, "unchanged", version)
   else
     if not dry then
-      call("HSET", RULES, "q:" .. queue, compiled, "n:" .. queue, version + 1, "v:" .. queue .. ":" .. version + 1,
+      call("HSET", KEYS[3], "q:" .. queue, compiled, "n:" .. queue, version + 1, "v:" .. queue .. ":" .. version + 1,
         compiled, "c:" .. queue, "")
       bring_forward(queue, now)
     end
@@ -64,16 +64,16 @@ for i = 6, #ARGV, 2 do
 end
 
 if ARGV[2] == "1" then
-  local fields = call("HKEYS", RULES)
+  local fields = call("HKEYS", KEYS[3])
   table.sort(fields)
   for _, field in ipairs(fields) do
     local queue = string.match(field, "^q:(.*)$")
-    if queue and not named[queue] and call("HGET", RULES, "c:" .. queue) ~= "closing" then
+    if queue and not named[queue] and call("HGET", KEYS[3], "c:" .. queue) ~= "closing" then
       if not dry then
-        call("HSET", RULES, "c:" .. queue, "closing")
+        call("HSET", KEYS[3], "c:" .. queue, "closing")
         bring_forward(queue, now)
       end
-      tell(queue, "removed", tonumber(call("HGET", RULES, "n:" .. queue)))
+      tell(queue, "removed", tonumber(call("HGET", KEYS[3], "n:" .. queue)))
     end
   end
 end

@@ -24,7 +24,7 @@ local until_ms = tonumber(ARGV[4]) or realm.now
 local page, position = page_after(ARGV[5], tonumber(ARGV[6]))
 local records = {}
 for _, ticket in ipairs(page) do
-  local record = unpack_record(ticket, call("HGET", TICKETS, ticket))
+  local record = unpack_record(ticket, call("HGET", KEYS[4], ticket))
   if record.enqueued_ms <= until_ms then records[#records + 1] = record end
 end
 end_unmatched(realm, ARGV[3], records, "cancelled", function() return "cleared" end)

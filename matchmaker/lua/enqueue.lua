@@ -63,7 +63,7 @@ local realm, refusal = open_realm()
 if not realm then return { refusal } end
 
 local queue = ARGV[3]
-local stored = call("HMGET", RULES, "q:" .. queue, "c:" .. queue)
+local stored = call("HMGET", KEYS[3], "q:" .. queue, "c:" .. queue)
 if not stored[1] or stored[2] == "closing" then return { { "unknown_queue", queue } } end
 local rules = cjson.decode(stored[1])
 
@@ -85,7 +85,7 @@ end
 -- The answer to a ticket that is known already, or whose player waits; nil for one that may join.
 -- Also answers the player's last ended ticket, for the chain of its events.
 local function known(t)
-  local live = call("HGET", TICKETS, t.ticket)
+  local live = call("HGET", KEYS[4], t.ticket)
   if live then
     local record = unpack_record(t.ticket, live)
     if record.player == t.player and record.queue == queue then return waiting_reply(record) end
@@ -100,9 +100,9 @@ local function known(t)
     if ended.player == t.player and ended.queue == queue then return ended_reply(ended) end
     return { "ticket_reused", t.ticket, ended.player, ended.queue }
   end
-  local other = call("HGET", PLAYERS, t.player)
+  local other = call("HGET", KEYS[5], t.player)
   if other then
-    local record = unpack_record(other, call("HGET", TICKETS, other))
+    local record = unpack_record(other, call("HGET", KEYS[4], other))
     return { "already_waiting", other, record.queue, t.player }
   end
   return nil, newer[2] or older[2]
@@ -119,12 +119,12 @@ local function join(t, last_ticket)
   }
   local body = enqueued_body(record)
   record.event = record_event(realm.now, "enqueued", body)
-  call("HSET", TICKETS, t.ticket, pack_record(record))
-  call("HSET", PLAYERS, t.player, t.ticket)
-  call("ZADD", LINE, number_text(t.rating), t.ticket)
-  call("ZADD", LINE_DUE, whole(realm.now + rules.interval_ms), t.ticket)
+  call("HSET", KEYS[4], t.ticket, pack_record(record))
+  call("HSET", KEYS[5], t.player, t.ticket)
+  call("ZADD", KEYS[12], number_text(t.rating), t.ticket)
+  call("ZADD", KEYS[13], whole(realm.now + rules.interval_ms), t.ticket)
   local ends = expiry(realm.now)
-  if ends then call("ZADD", ENDS, whole(ends), t.ticket) end
+  if ends then call("ZADD", KEYS[6], whole(ends), t.ticket) end
   ring(t.player, record.event, record.prev_event, body)
   joined = joined + 1
   return { "waiting", t.ticket, whole(realm.now), record.event, record.prev_event, body }
@@ -138,6 +138,6 @@ for i, t in ipairs(parsed) do
 end
 if joined > 0 then
   bring_forward(queue, realm.now + rules.interval_ms)
-  call("HINCRBY", META, "enqueued", joined)
+  call("HINCRBY", KEYS[1], "enqueued", joined)
 end
 return replies

@@ -23,15 +23,15 @@ local queue = ARGV[3]
 local over = {}
 for i = 4, #ARGV do
   local ticket = ARGV[i]
-  local ends = call("ZSCORE", ENDS, ticket)
+  local ends = call("ZSCORE", KEYS[6], ticket)
   if ends and tonumber(ends) <= realm.now then
-    local packed = call("HGET", TICKETS, ticket)
+    local packed = call("HGET", KEYS[4], ticket)
     local record = packed and unpack_record(ticket, packed)
     if record and record.queue == queue then over[#over + 1] = record end
   end
 end
 
-local rules = cjson.decode(call("HGET", RULES, "q:" .. queue) or "{}")
+local rules = cjson.decode(call("HGET", KEYS[3], "q:" .. queue) or "{}")
 end_unmatched(realm, queue, over, "expired", function(record)
   local longest = rules.expire_after_ms or 0
   return longest > 0 and realm.now >= record.enqueued_ms + longest and "max_wait" or "heartbeat"

@@ -23,11 +23,11 @@ local ticket = ARGV[2]
 local reply, record = ticket_reply(realm, ticket)
 if not reply then return { "unknown_ticket", ticket } end
 if record then
-  local rules = cjson.decode(call("HGET", RULES, "q:" .. record.queue))
+  local rules = cjson.decode(call("HGET", KEYS[3], "q:" .. record.queue))
   if rules.heartbeat_ms > 0 then
     local at = realm.now + rules.heartbeat_ms
     if rules.expire_after_ms > 0 then at = math.min(at, record.enqueued_ms + rules.expire_after_ms) end
-    call("ZADD", ENDS, whole(at), ticket)
+    call("ZADD", KEYS[6], whole(at), ticket)
   end
 end
 return reply

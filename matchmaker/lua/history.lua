@@ -18,10 +18,10 @@
 -- @include lib/realm lib/text lib/record lib/events lib/line lib/ending
 
 local player, after, ticket, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local meta = call("HMGET", META, "schema", "floor_ms")
+local meta = call("HMGET", KEYS[1], "schema", "floor_ms")
 if not meta[1] then return { "unknown_realm" } end
 local time = call("TIME")
-local _, offset = string.match(call("GET", CLOCK) or "0 0 0 0", "^(%d+) (%-?%d+)")
+local _, offset = string.match(call("GET", KEYS[2]) or "0 0 0 0", "^(%d+) (%-?%d+)")
 local realm = { ended = KEYS[7], ended_before = KEYS[8] }
 local events = {}
 
@@ -51,7 +51,7 @@ end
 if ticket == "" then ticket = ticket_of(realm, player) or "" end
 for _ = 1, most do
   if ticket == "" then return reply("start") end
-  local packed = call("HGET", TICKETS, ticket)
+  local packed = call("HGET", KEYS[4], ticket)
   local record, go_on
   if packed then
     record = unpack_record(ticket, packed)

@@ -24,13 +24,13 @@ local realm, refusal = open_realm()
 if not realm then return refusal end
 
 local queue = ARGV[3]
-local stored = call("HMGET", RULES, "q:" .. queue, "n:" .. queue)
+local stored = call("HMGET", KEYS[3], "q:" .. queue, "n:" .. queue)
 if not stored[1] then return { "unknown_queue", queue } end
 
 local records, gone, ends = {}, {}, {}
 for i = 1, 2 do
   local ticket = ARGV[3 + i]
-  local packed = call("HGET", TICKETS, ticket)
+  local packed = call("HGET", KEYS[4], ticket)
   records[i] = packed and unpack_record(ticket, packed)
   if not records[i] or records[i].queue ~= queue then
     gone[#gone + 1] = ticket

@@ -30,10 +30,10 @@ if not realm then return refusal end
 
 local queue = ARGV[3]
 local budget = tonumber(ARGV[4])
-local stored = call("HMGET", RULES, "q:" .. queue, "n:" .. queue, "c:" .. queue)
+local stored = call("HMGET", KEYS[3], "q:" .. queue, "n:" .. queue, "c:" .. queue)
 if not stored[1] then
   -- A line without rules holds nothing; a stale hint may still name it.
-  call("ZREM", DUE, queue)
+  call("ZREM", KEYS[9], queue)
   return { "unknown_queue", queue }
 end
 local rules, version, work = cjson.decode(stored[1]), stored[2], stored[3]
@@ -82,9 +82,9 @@ end
 -- Looks at the surroundings of one due ticket; `wanted` are others to look at soon, done with if they lie inside.
 -- Answers how many places were read and how many pairs were made.
 local function look_at(ticket, size, wanted)
-  local rank = call("ZRANK", LINE, ticket)
+  local rank = call("ZRANK", KEYS[12], ticket)
   if not rank then
-    call("ZREM", LINE_DUE, ticket)
+    call("ZREM", KEYS[13], ticket)
     return 0, 0
   end
   local s = read_around(realm, willingness, allowed, rank, size, gated and LOOK_BACK + 1 or NARROW)
@@ -102,11 +102,11 @@ local function look_at(ticket, size, wanted)
 end
 
 local horizon = realm.now + (ARGV[5] == "1" and rules.interval_ms or 0)
-local size = call("ZCARD", LINE)
+local size = call("ZCARD", KEYS[12])
 local progress = true
 while progress and looked < budget do
   progress = false
-  local batch = call("ZRANGE", LINE_DUE, "-inf", whole(horizon), "BYSCORE", "LIMIT", 0, BATCH + done_count)
+  local batch = call("ZRANGE", KEYS[13], "-inf", whole(horizon), "BYSCORE", "LIMIT", 0, BATCH + done_count)
   local wanted = {}
   for _, ticket in ipairs(batch) do wanted[ticket] = true end
   for _, ticket in ipairs(batch) do

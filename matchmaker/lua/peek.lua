@@ -16,8 +16,8 @@
 local realm, refusal = open_realm()
 if not realm then return refusal end
 
-local _, due = earliest(DUE)
-local _, ends = earliest(ENDS)
-local overdue = call("ZRANGE", DUE, "-inf", whole(realm.now), "BYSCORE", "LIMIT", 0, tonumber(ARGV[2]), "WITHSCORES")
-local absorbed = string.match(call("GET", CLOCK), "(%-?%d+)$")
+local _, due = earliest(KEYS[9])
+local _, ends = earliest(KEYS[6])
+local overdue = call("ZRANGE", KEYS[9], "-inf", whole(realm.now), "BYSCORE", "LIMIT", 0, tonumber(ARGV[2]), "WITHSCORES")
+local absorbed = string.match(call("GET", KEYS[2]), "(%-?%d+)$")
 return { "peeked", whole(realm.now), absorbed, due, ends, unpack(overdue) }

@@ -11,7 +11,7 @@
 --   unknown_match  match
 -- @include lib/realm lib/text lib/record lib/events
 
-local found = call("XRANGE", EVENTS, ARGV[3], ARGV[3])[1]
+local found = call("XRANGE", KEYS[10], ARGV[3], ARGV[3])[1]
 if not found or found[2][2] ~= "matched" then return { "unknown_match", ARGV[3] } end
 local body = found[2][4]
 local realm = { ended = KEYS[7], ended_before = KEYS[8] }

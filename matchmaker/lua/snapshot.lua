@@ -12,7 +12,7 @@
 local page, position = page_after(ARGV[1], tonumber(ARGV[2]))
 local reply = { "page", position }
 for _, ticket in ipairs(page) do
-  local record = unpack_record(ticket, call("HGET", TICKETS, ticket))
+  local record = unpack_record(ticket, call("HGET", KEYS[4], ticket))
   reply[#reply + 1] = ticket
   reply[#reply + 1] = record.event
   reply[#reply + 1] = record.prev_event

@@ -14,20 +14,20 @@ local function remember(realm, endings)
     remembered[at + 2] = "p:" .. record.player
     remembered[at + 3] = record.ticket
   end
-  call("HDEL", TICKETS, unpack(tickets))
-  call("HDEL", PLAYERS, unpack(players))
-  call("ZREM", ENDS, unpack(tickets))
+  call("HDEL", KEYS[4], unpack(tickets))
+  call("HDEL", KEYS[5], unpack(players))
+  call("ZREM", KEYS[6], unpack(tickets))
   call("HSET", realm.ended, unpack(remembered))
 end
 
 -- Takes one ticket off the line. The place to its left gets a new neighbour, so it is due for a look.
 local function leave_line(realm, ticket)
-  local rank = call("ZRANK", LINE, ticket)
+  local rank = call("ZRANK", KEYS[12], ticket)
   if rank and rank > 0 then
-    call("ZADD", LINE_DUE, whole(realm.now), call("ZRANGE", LINE, rank - 1, rank - 1)[1])
+    call("ZADD", KEYS[13], whole(realm.now), call("ZRANGE", KEYS[12], rank - 1, rank - 1)[1])
   end
-  call("ZREM", LINE, ticket)
-  call("ZREM", LINE_DUE, ticket)
+  call("ZREM", KEYS[12], ticket)
+  call("ZREM", KEYS[13], ticket)
 end
 
 -- Ends waiting tickets without a match: `how` is cancelled or expired. Events go out one by one, in order.
@@ -42,7 +42,7 @@ local function end_unmatched(realm, line, records, how, reason_of)
   end
   if #endings > 0 then
     remember(realm, endings)
-    call("HINCRBY", META, how, #endings)
+    call("HINCRBY", KEYS[1], how, #endings)
     local earliest = settle_due(line)
     if earliest and earliest <= realm.now then hint(line) end
   end
@@ -59,7 +59,7 @@ end
 
 -- The reply for any ticket the realm knows; nil for one it does not.
 local function ticket_reply(realm, ticket)
-  local packed = call("HGET", TICKETS, ticket)
+  local packed = call("HGET", KEYS[4], ticket)
   if packed then return waiting_reply(unpack_record(ticket, packed)), unpack_record(ticket, packed) end
   local ended = find_ended(realm, ticket)
   return ended and ended_reply(ended)
@@ -68,5 +68,5 @@ end
 -- The ticket of a player: the live one, else the last that ended; nil when none is remembered.
 local function ticket_of(realm, player)
   local field = "p:" .. player
-  return call("HGET", PLAYERS, player) or call("HGET", realm.ended, field) or call("HGET", realm.ended_before, field)
+  return call("HGET", KEYS[5], player) or call("HGET", realm.ended, field) or call("HGET", realm.ended_before, field)
 end

@@ -33,7 +33,7 @@ end
 
 -- Puts the event into the stream under realm time; answers its id.
 local function record_event(now, name, body)
-  return call("XADD", EVENTS, whole(now) .. "-*", "event", name, "body", body)
+  return call("XADD", KEYS[10], whole(now) .. "-*", "event", name, "body", body)
 end
 
 local function ring(player, id, prev, body)
@@ -41,6 +41,6 @@ local function ring(player, id, prev, body)
 end
 
 local function read_event(id)
-  local found = call("XRANGE", EVENTS, id, id)[1]
+  local found = call("XRANGE", KEYS[10], id, id)[1]
   return found and found[2][4]
 end

@@ -4,25 +4,25 @@
 local MOST_HINTS = 64
 
 local function hint(line)
-  if call("LLEN", WAKE) < MOST_HINTS then call("LPUSH", WAKE, line) end
+  if call("LLEN", KEYS[11]) < MOST_HINTS then call("LPUSH", KEYS[11], line) end
 end
 
 -- Something in the line is now due at `at`: no later than before. Wakes a matcher when that is news.
 local function bring_forward(line, at)
-  local known = call("ZSCORE", DUE, line)
+  local known = call("ZSCORE", KEYS[9], line)
   if not known or at < tonumber(known) then
-    call("ZADD", DUE, at, line)
+    call("ZADD", KEYS[9], at, line)
     hint(line)
   end
 end
 
 -- Sets the line's earliest moment from its certificates; answers it, or nil for a line at rest.
 local function settle_due(line)
-  local first = call("ZRANGE", LINE_DUE, 0, 0, "WITHSCORES")
+  local first = call("ZRANGE", KEYS[13], 0, 0, "WITHSCORES")
   if first[1] then
-    call("ZADD", DUE, first[2], line)
+    call("ZADD", KEYS[9], first[2], line)
     return tonumber(first[2])
   end
-  call("ZREM", DUE, line)
+  call("ZREM", KEYS[9], line)
   return nil
 end

@@ -15,10 +15,10 @@ local function commit_pairs(realm, queue, version, pairs_)
     ids[i] = id
   end
   if #ids > 0 then
-    call("ZREM", LINE, unpack(on_line))
-    call("ZREM", LINE_DUE, unpack(on_line))
+    call("ZREM", KEYS[12], unpack(on_line))
+    call("ZREM", KEYS[13], unpack(on_line))
     remember(realm, endings)
-    call("HINCRBY", META, "matches", #ids)
+    call("HINCRBY", KEYS[1], "matches", #ids)
   end
   return ids
 end

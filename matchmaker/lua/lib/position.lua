@@ -5,16 +5,16 @@
 local function rank_after(position)
   if position == "" then return 0 end
   local rating, ticket = string.match(position, "^(%S+) (.*)$")
-  local rank = call("ZRANK", LINE, ticket)
+  local rank = call("ZRANK", KEYS[12], ticket)
   if rank then return rank + 1 end
-  return call("ZCOUNT", LINE, "-inf", "(" .. rating)
+  return call("ZCOUNT", KEYS[12], "-inf", "(" .. rating)
 end
 
 -- Answers the tickets of the page and its position, "" when the line ends with it.
 local function page_after(position, most)
   local from = rank_after(position)
-  local page = call("ZRANGE", LINE, from, from + most - 1)
+  local page = call("ZRANGE", KEYS[12], from, from + most - 1)
   if #page < most then return page, "" end
   local last = page[#page]
-  return page, call("ZSCORE", LINE, last) .. " " .. last
+  return page, call("ZSCORE", KEYS[12], last) .. " " .. last
 end

@@ -15,13 +15,13 @@
 -- KEYS[13] due:line  zset    ticket -> certificate, realm ms
 --
 -- ARGV[1]  now       realm ms in a virtual realm, "" in one that runs on server time
+--
+-- Every call makes these functions anew, in memory shared with the data: the less a script allocates, the less its cost
+-- grows with the realm. So library files are cut by who needs them, and what is rare is made where it is needed.
 
 local SCHEMA = "1"
 -- Idle matchers call at least every 4 s, so a longer silence means that nobody was there to match or the clock stepped.
 local LONGEST_STEP_MS = 30000
-
-local META, CLOCK, RULES, TICKETS, PLAYERS, ENDS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local DUE, EVENTS, WAKE, LINE, LINE_DUE = KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13]
 
 local call = redis.call
 
@@ -30,9 +30,9 @@ local call = redis.call
 local function server_now()
   local time = call("TIME")
   local server = time[1] * 1000 + math.floor(time[2] / 1000)
-  local stored = call("GET", CLOCK)
+  local stored = call("GET", KEYS[2])
   if not stored then
-    call("SET", CLOCK, string.format("%.0f 0 0 0", server))
+    call("SET", KEYS[2], string.format("%.0f 0 0 0", server))
     return server
   end
   local last, offset, jumps, absorbed = string.match(stored, "^(%d+) (%-?%d+) (%d+) (%-?%d+)$")
@@ -46,25 +46,25 @@ local function server_now()
         absorbed = absorbed + step
       end
     end
-    call("SET", CLOCK, string.format("%.0f %.0f %d %.0f", server, offset, jumps, absorbed))
+    call("SET", KEYS[2], string.format("%.0f %.0f %d %.0f", server, offset, jumps, absorbed))
   end
   return server + offset
 end
 
 local function virtual_now(argument)
-  local stored = call("GET", CLOCK)
+  local stored = call("GET", KEYS[2])
   local last = stored and tonumber(string.match(stored, "^%d+")) or 0
   if argument > last then
-    call("SET", CLOCK, string.format("%.0f 0 0 0", argument))
+    call("SET", KEYS[2], string.format("%.0f 0 0 0", argument))
     return argument
   end
   return last
 end
 
--- Answers the realm's state, or nil and the reply that refuses the call. Writes nothing but the clock.
+-- Answers the realm as {now, ended, ended_before, kept_ms, full}, or nil and the reply that refuses the call. Writes
+-- nothing but the clock.
 local function open_realm()
-  local meta = call("HMGET", META, "schema", "time", "retain_ms", "ended", "rotated_ms", "floor_ms", "kept_ms", "full",
-    "max_backlog")
+  local meta = call("HMGET", KEYS[1], "schema", "time", "ended", "kept_ms", "full")
   if not meta[1] then return nil, { "unknown_realm" } end
   if meta[1] ~= SCHEMA then return nil, { "upgrade", meta[1], SCHEMA } end
   local now
@@ -76,18 +76,12 @@ local function open_realm()
     if ARGV[1] ~= "" then return nil, { "time_mode", "server" } end
     now = server_now()
   end
-  local current = meta[4] == "1" and KEYS[8] or KEYS[7]
-  local previous = meta[4] == "1" and KEYS[7] or KEYS[8]
+  local second = meta[3] == "1"
   return {
     now = now,
-    retain_ms = tonumber(meta[3]),
-    ended = current,
-    ended_before = previous,
-    ended_index = meta[4],
-    rotated_ms = tonumber(meta[5]),
-    floor_ms = tonumber(meta[6]),
-    kept_ms = tonumber(meta[7]),
-    full = meta[8],
-    max_backlog = tonumber(meta[9]),
+    ended = second and KEYS[8] or KEYS[7],
+    ended_before = second and KEYS[7] or KEYS[8],
+    kept_ms = meta[4] + 0,
+    full = meta[5],
   }
 end

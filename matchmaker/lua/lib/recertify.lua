@@ -13,14 +13,14 @@ local function renew_expiry(s, rules, now)
       clear[#clear + 1] = s.id[i]
     end
   end
-  if #set > 0 then call("ZADD", ENDS, unpack(set)) end
-  if #clear > 0 then call("ZREM", ENDS, unpack(clear)) end
+  if #set > 0 then call("ZADD", KEYS[6], unpack(set)) end
+  if #clear > 0 then call("ZREM", KEYS[6], unpack(clear)) end
 end
 
 -- Renews at most `places` certificates and expiries under the rules as they are now. Answers the places looked at.
 local function recertify(realm, queue, rules, w, due_at, work, places)
   local from = math.max(0, rank_after(work) - 1)
-  local size = call("ZCARD", LINE)
+  local size = call("ZCARD", KEYS[12])
   local s = read_slice(realm, w, from, from + places)
   s.guard_right = from + s.n < size
   renew(s, {}, rules, w, due_at, realm.now, function() return true end)
@@ -28,25 +28,25 @@ local function recertify(realm, queue, rules, w, due_at, work, places)
   if s.guard_right then
     -- The guard is the last place read: what comes before it is done.
     local last = s.n - 1
-    call("HSET", RULES, "c:" .. queue, number_text(s.x[last]) .. " " .. s.id[last])
+    call("HSET", KEYS[3], "c:" .. queue, number_text(s.x[last]) .. " " .. s.id[last])
   else
-    call("HDEL", RULES, "c:" .. queue)
+    call("HDEL", KEYS[3], "c:" .. queue)
   end
   return s.n
 end
 
 -- A removed queue lets go of its tickets, at most `most` a call. Answers how many.
 local function close_line(realm, queue, most)
-  local ids = call("ZRANGE", LINE, 0, most - 1)
+  local ids = call("ZRANGE", KEYS[12], 0, most - 1)
   local records = {}
-  for i, ticket in ipairs(ids) do records[i] = unpack_record(ticket, call("HGET", TICKETS, ticket)) end
+  for i, ticket in ipairs(ids) do records[i] = unpack_record(ticket, call("HGET", KEYS[4], ticket)) end
   end_unmatched(realm, queue, records, "cancelled", function() return "queue_removed" end)
-  if call("ZCARD", LINE) == 0 then
-    call("HDEL", RULES, "q:" .. queue, "c:" .. queue)
-    call("ZREM", DUE, queue)
-    call("DEL", LINE_DUE)
+  if call("ZCARD", KEYS[12]) == 0 then
+    call("HDEL", KEYS[3], "q:" .. queue, "c:" .. queue)
+    call("ZREM", KEYS[9], queue)
+    call("DEL", KEYS[13])
   else
-    call("ZADD", DUE, whole(realm.now), queue)
+    call("ZADD", KEYS[9], whole(realm.now), queue)
   end
   return #ids
 end

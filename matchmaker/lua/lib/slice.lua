@@ -8,10 +8,10 @@ local MARGIN = 8
 
 -- Reads places from..to of the line: arrays id, x, w, since, dev (1-based), packed records beside them.
 local function read_slice(realm, w, from, to)
-  local ids = call("ZRANGE", LINE, from, to)
+  local ids = call("ZRANGE", KEYS[12], from, to)
   local s = { from = from, n = #ids, id = ids, x = {}, w = {}, since = {}, dev = {}, packed = {} }
   if #ids == 0 then return s end
-  local packed = call("HMGET", TICKETS, unpack(ids))
+  local packed = call("HMGET", KEYS[4], unpack(ids))
   local read, at, now = struct.unpack, w.at, realm.now
   for i = 1, #ids do
     local x, since, dev = read("<ddd", packed[i])
@@ -104,6 +104,6 @@ local function renew(s, mate, rules, w, due_at, now, touched)
       behind[#behind + 1] = i
     end
   end
-  if #renewed > 0 then call("ZADD", LINE_DUE, unpack(renewed)) end
-  if #at_rest > 0 then call("ZREM", LINE_DUE, unpack(at_rest)) end
+  if #renewed > 0 then call("ZADD", KEYS[13], unpack(renewed)) end
+  if #at_rest > 0 then call("ZREM", KEYS[13], unpack(at_rest)) end
 end

@@ -1,0 +1,114 @@
+"""A ladder on a real server, with everything that a test breaks or listens to, and the verdict at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from matchmaker.client import Matchmaker
+from matchmaker.rules import QueueRules, parse_rules
+from tests.faults.crowd import Crowd
+from tests.faults.ears import AsyncEars, Ears, ThreadEars, reached
+from tests.faults.ledger import Ledger
+from tests.faults.processes import Worker, Workers
+
+LADDER = """
+[ladder]
+max_gap = 400
+willingness = { per_second = 200.0 }
+"""
+"""Quick: an ordinary player is matched at once, the rarest within two seconds, or never for want of a neighbour."""
+
+MATCHED_SECONDS = 1.0
+"""A pair stays due no longer than this while a matcher lives (docs: promises)."""
+
+RECOVERY_SECONDS = 5.0
+"""…and no longer than this after a kill."""
+
+
+def at_length(short: int, long: int) -> int:
+    """How often, or how many: in the suite, and under ``make chaos``."""
+    return long if os.environ.get("MATCHMAKER_TEST_PROFILE") == "nightly" else short
+
+
+class Scene:
+    """One realm with the queue ``ladder``. ``mm`` and ``ledger`` are the judge's own connections."""
+
+    def __init__(self, url: str, realm: str, folder: Path, rules: str = LADDER) -> None:
+        self.url = url
+        self.realm = realm
+        self.mm = Matchmaker(url, realm)
+        self.client: redis.Redis = self.mm.redis
+        self.workers = Workers(folder)
+        self.rules: QueueRules = parse_rules(rules, "queues.toml")["ladder"]
+        self.mm.apply_rules({"ladder": self.rules})
+        self.ledger = Ledger(self.client, realm)
+
+    def close(self) -> None:
+        self.workers.close()
+        self.mm.close()
+
+    # -- who acts --------------------------------------------------------------------------------------------------
+
+    def connect(self) -> Matchmaker:
+        """A connection of one's own."""
+        return Matchmaker(self.url, self.realm)
+
+    def matcher(self) -> Worker:
+        """One more matcher process."""
+        return self.workers.matcher(self.url, self.realm)
+
+    def asleep(self, matchers: int) -> None:
+        """Waits until exactly so many matchers are blocked in their pop."""
+        blocked = lambda: self.client.info("clients")["blocked_clients"]  # noqa: E731
+        assert reached(lambda: blocked() == matchers, RECOVERY_SECONDS), f"{blocked()} of {matchers} matchers asleep"
+
+    def crowd(self, **options: Any) -> Crowd:
+        """Players; see :class:`Crowd`."""
+        return Crowd(self.connect, **options)
+
+    def ears(self, kind: str, players: Sequence[str]) -> Ears:
+        """Listeners, ``threads`` or ``asyncio``."""
+        return (AsyncEars if kind == "asyncio" else ThreadEars)(self.url, self.realm, players)
+
+    # -- what became of it -----------------------------------------------------------------------------------------
+
+    @property
+    def now_ms(self) -> int:
+        """Realm time."""
+        return self.mm.runner.call(self.mm.calls.peek(0)).now_ms
+
+    def matched(self, more: int, within_seconds: float = RECOVERY_SECONDS) -> float:
+        """Waits for so many further matches; answers the seconds it took."""
+        self.ledger.read()
+        wanted = len(self.ledger.matches) + more
+        return self.ledger.wait(lambda: len(self.ledger.matches) >= wanted, within_seconds, f"{more} more matches")
+
+    def at_rest(self, within_seconds: float = 2 * RECOVERY_SECONDS) -> None:
+        """Waits until nobody who waits has a possible opponent."""
+
+        def nobody_near() -> bool:
+            line = sorted(ticket.rating for ticket in self.ledger.waiting.values())
+            return all(b - a > self.rules.max_gap for a, b in zip(line, line[1:], strict=False))
+
+        self.ledger.wait(nobody_near, within_seconds, "a line at rest")
+
+    def assert_prompt(self, longest_seconds: float, *, since: int = 0) -> None:
+        """No pair was due for longer than this, whether it was matched since realm ms ``since`` or still waits."""
+        self.ledger.read()
+        longest_ms = int(1000 * longest_seconds)
+        late = self.ledger.overdue(self.rules, longest_ms, since=since)
+        assert not late, f"{len(late)} pairs were due for over {longest_seconds} s, the first of them {late[0]}"
+        forgotten = self.ledger.forgotten(self.rules, longest_ms, self.now_ms)
+        assert not forgotten, f"{len(forgotten)} pairs are due for over {longest_seconds} s, as {forgotten[0]}"
+
+    def judge(self, crowd: Crowd | None = None) -> None:
+        """Nothing was lost, nothing was done twice, everybody was told the truth."""
+        self.ledger.read()
+        self.ledger.assert_sound()
+        if crowd is not None:
+            crowd.assert_kept(self.ledger)
