@@ -166,6 +166,12 @@ def running_server(folder: Path) -> dict[str, Any] | None:
         return None
 
 
+# The embedded binary allocates with the C library, whose per-thread cache holds 7 blocks of a size by default. A script
+# makes and frees hundreds of small blocks; with more of them cached, none has to be cut out of a heap full of data, and
+# the cost of a script on 100,000 tickets falls by some 40 % (measured; elsewhere than on glibc this does nothing).
+SERVER_TUNABLES = "glibc.malloc.tcache_count=4096:glibc.malloc.trim_threshold=536870912"
+
+
 def spawn(request: Request, port: int, lock: FileIO, log: FileIO) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -182,7 +188,8 @@ def spawn(request: Request, port: int, lock: FileIO, log: FileIO) -> subprocess.
                 *request.arguments,
             ],
             cwd=request.folder,
-            env={**os.environ, "LC_ALL": "C"},  # the log is searched for an error's English text
+            # The log is searched for an error's English text. The allocator: see SERVER_TUNABLES.
+            env={"GLIBC_TUNABLES": SERVER_TUNABLES, **os.environ, "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

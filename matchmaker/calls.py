@@ -86,6 +86,23 @@ def parse_ticket(reply: Sequence[str]) -> Ticket:
     return ticket
 
 
+def _parse_report(reply: Sequence[str]) -> PassReport:
+    _, now, looked, made, value, following, due, line, ends, work, *matches = reply
+    events = (parse_event(id_, "", body) for id_, body in zip(matches[::2], matches[1::2], strict=True))
+    return PassReport(
+        now_ms=int(now),
+        looked=int(looked),
+        made=int(made),
+        value=float(value),
+        next_ms=moment(following),
+        due_ms=moment(due),
+        due_line=line,
+        ends_ms=moment(ends),
+        work=work == "1",
+        matches=tuple(event.match for event in events if event.match),
+    )
+
+
 class Calls:
     """Calls on one realm. ``clock`` answers realm ms for a realm in virtual time; without it server time rules."""
 
@@ -150,23 +167,12 @@ class Calls:
     def match_pass(
         self, queue: str, places: int = PASS_PLACES, *, ahead: bool = False, shown: int = 0
     ) -> Call[PassReport]:
-        def parse(reply: list[Any]) -> PassReport:
-            _, now, looked, made, value, following, due, line, ends, *matches = reply
-            pairs = zip(matches[::2], matches[1::2], strict=True)
-            return PassReport(
-                int(now),
-                int(looked),
-                int(made),
-                float(value),
-                moment(following),
-                moment(due),
-                line,
-                moment(ends),
-                tuple(match for match in (parse_event(id_, "", body).match for id_, body in pairs) if match),
-            )
-
         args = [self._now(), self.keys.channel_prefix, queue, places, int(ahead), shown]
-        return self._call("pass", args, parse, queue)
+        return self._call("pass", args, _parse_report, queue)
+
+    def tend(self, queue: str, places: int = PASS_PLACES) -> Call[PassReport]:
+        """A part of the slow work that new rules left to do in the line."""
+        return self._call("tend", [self._now(), self.keys.channel_prefix, queue, places], _parse_report, queue)
 
     def pair(self, queue: str, one: str, other: str) -> Call[Match]:
         """A match of two tickets that the caller chose."""

@@ -6,6 +6,7 @@ changes between versions and is what other languages, logs and exit codes key on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,7 +16,10 @@ _SHOWN_CHARACTERS = 80
 
 def shown(value: object) -> str:
     """``repr(value)``, cut to a length that a message can carry."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of over 4,300 digits, endless nesting
+        text = f"a value too large to show ({type(value).__name__})"
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
 
@@ -37,10 +41,22 @@ class InvalidInput(MatchmakerError):
     code = "invalid_input"
 
     def __init__(self, field: str, value: object, bound: str) -> None:
-        super().__init__(f"{field}: {shown(value)} is refused (allowed: {bound})")
+        super().__init__(f"{field}: {shown(value)} {_why_refused(value, bound)}")
         self.field = field
         self.value = value
         self.bound = bound
+
+
+def _why_refused(value: object, bound: str) -> str:
+    """``is not a finite number (allowed −5 … 5)``: a bound on numbers tells what it is apart from its range."""
+    kind, _, limits = bound.partition(", ")
+    if kind != "a finite number" or not limits:
+        return f"is refused (allowed: {bound})"
+    if isinstance(value, float):
+        out_of_range = math.isfinite(value)
+    else:
+        out_of_range = isinstance(value, int) and not isinstance(value, bool)
+    return f"is {'out of range' if out_of_range else f'not {kind}'} (allowed {limits})"
 
 
 @dataclass(frozen=True, slots=True)

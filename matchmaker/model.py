@@ -37,8 +37,8 @@ _BOUNDS = {
     "realm": "1 to 64 of a-z 0-9 _ -, beginning with a letter or digit",
     "ticket": "1 to 64 of A-Z a-z 0-9 . _ : -",
     "player": f"1 to {PLAYER_BYTES} bytes of UTF-8 text without control characters",
-    "rating": "a finite number, -1,000,000 to 1,000,000",
-    "deviation": "a finite number, 0 to 1,000,000, or nothing",
+    "rating": "a finite number, −1,000,000 … 1,000,000",
+    "deviation": "a finite number, 0 … 1,000,000, or nothing",
     "data": f"text, at most {DATA_BYTES:,} bytes of UTF-8 without control characters",
     "after": "an event's id, as in 1732374000123-0",
 }

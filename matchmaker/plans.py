@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from matchmaker import errors
 from matchmaker.calls import HISTORY_TICKETS, PAGE_TICKETS, TICKETS_A_CALL, Batch, Call, Calls, Command, Plan, moment
 from matchmaker.model import Ticket, TicketRequest, TicketState, event_order
-from matchmaker.reports import Elsewhere, History, QueueChange, QueueStats, RealmStats, StoredRules
+from matchmaker.reports import Elsewhere, History, PassReport, QueueChange, QueueStats, RealmStats, StoredRules
 from matchmaker.rules import QueueRules
 from matchmaker.scripts import Reply
 
@@ -61,6 +61,17 @@ def apply_plan(
     return changes
 
 
+def attempt_plan(calls: Calls, queue: str, shown: int) -> Plan[PassReport]:
+    """One pass over what is due, arrivals that wait for the queue's interval included. What new rules left to do in
+    the line is done first."""
+    report: PassReport = yield calls.match_pass(queue, ahead=True, shown=shown)
+    if report.work:
+        while report.work:
+            report = yield calls.tend(queue)
+        report = yield calls.match_pass(queue, ahead=True, shown=shown)
+    return report
+
+
 def stats_plan(calls: Calls) -> Plan[RealmStats]:
     """Counts of the realm; each number is right, together they are not one moment."""
     meta: dict[str, str] = yield calls.meta()
@@ -83,7 +94,7 @@ def stats_plan(calls: Calls) -> Plan[RealmStats]:
         realm=calls.realm,
         queues=queues,
         enqueued=int(meta.get("enqueued", 0)),
-        matches=int(meta.get("matches", 0)),
+        matched=int(meta.get("matched", 0)),
         cancelled=int(meta.get("cancelled", 0)),
         expired=int(meta.get("expired", 0)),
         events=events,

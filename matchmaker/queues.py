@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from matchmaker import errors
 from matchmaker.calls import Calls
 from matchmaker.model import Match, Ticket, TicketRequest, checked_text
-from matchmaker.plans import cancel_plan, clear_plan, enqueue_one_plan, enqueue_plan, get_player_plan, snapshot_plan
+from matchmaker.plans import (
+    attempt_plan,
+    cancel_plan,
+    clear_plan,
+    enqueue_one_plan,
+    enqueue_plan,
+    get_player_plan,
+    snapshot_plan,
+)
 from matchmaker.reports import PassReport
 from matchmaker.runner import Runner
 
@@ -77,4 +85,4 @@ class QueueService:
 
         ``shown`` bounds how many matches the report repeats; all of them are announced in any case.
         """
-        return self._runner.call(self._calls.match_pass(self.queue, ahead=True, shown=shown))
+        return self._runner.run(attempt_plan(self._calls, self.queue, shown))

@@ -22,7 +22,7 @@ class PassReport:
 
     ``looked`` counts places of the line, ``made`` matches; ``matches`` repeats the first of them, as many as were asked
     for. ``next_ms`` is when this line wants its next pass, ``due_ms`` and ``due_line`` when and where the realm does,
-    ``ends_ms`` when its next ticket expires.
+    ``ends_ms`` when its next ticket expires. ``work`` says that new rules left the line slow work to go on with.
     """
 
     now_ms: int
@@ -33,6 +33,7 @@ class PassReport:
     due_ms: int | None
     due_line: str
     ends_ms: int | None
+    work: bool
     matches: tuple[Match, ...]
 
 
@@ -73,7 +74,7 @@ class QueueStats:
 
 @dataclass(frozen=True, slots=True)
 class RealmStats:
-    """One realm now. Counts are since the realm was made; ``full`` is the reason why it takes no tickets, or "".
+    """One realm now. Counts are of tickets, since the realm was made; ``full`` says why it takes no tickets, or "".
 
     ``clock_jumps`` and ``clock_absorbed_ms`` count and sum the clock steps that realm time did not follow.
     """
@@ -81,13 +82,18 @@ class RealmStats:
     realm: str
     queues: tuple[QueueStats, ...]
     enqueued: int
-    matches: int
+    matched: int
     cancelled: int
     expired: int
     events: int
     full: str
     clock_jumps: int
     clock_absorbed_ms: int
+
+    @property
+    def matches(self) -> int:
+        """Matches made since the realm was made; each took two tickets."""
+        return self.matched // 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ from matchmaker.calls import Batch, Call, Command, Plan
 
 T = TypeVar("T")
 
+_PASSING = {"BUSY", "CLUSTERDOWN", "MASTERDOWN", "MISCONF", "NOREPLICAS", "READONLY", "TRYAGAIN", "UNBLOCKED"}
+"""First words of refusals that pass: a fail-over under way, a script that takes too long, a full disk."""
+
 
 def as_text(reply: Any) -> Any:
     """The reply with bytes decoded and numbers as text, nested lists kept: the same from any client's settings."""
@@ -52,6 +55,8 @@ def typed_errors() -> Iterator[None]:
     except (exceptions.ConnectionError, exceptions.TimeoutError) as fault:
         raise errors.ServerUnavailable(f"the Redis server does not answer: {fault}") from fault
     except exceptions.ResponseError as fault:
+        if (fault.status_code or str(fault).partition(" ")[0]) in _PASSING:
+            raise errors.ServerUnavailable(f"the Redis server does not serve now: {fault}") from fault
         raise errors.ServerUnsuitable(f"the Redis server refuses: {fault}") from fault
 
 

@@ -30,7 +30,8 @@ from matchmaker import errors
 from matchmaker.calls import Calls
 from matchmaker.connect import SOCKET_TIMEOUT_SECONDS, connection_options
 from matchmaker.reports import Agenda
-from matchmaker.runner import Runner
+from matchmaker.runner import Runner, typed_errors
+from matchmaker.server import matcher_name
 
 REREAD_SECONDS = 4.0
 """A matcher that hears nothing looks again after this long, less up to a quarter."""
@@ -68,7 +69,9 @@ class Matcher:
         options = connection_options(url)
         self._client = redis.Redis.from_url(url, socket_timeout=SOCKET_TIMEOUT_SECONDS, **options)
         # Its own settings: a blocking pop must outlast no timeout below it, and is never sent twice by the library.
-        self._waiting_client = redis.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=2.0, retry=None)
+        self._waiting_client = redis.Redis.from_url(
+            url, socket_timeout=None, socket_connect_timeout=2.0, retry=None, client_name=matcher_name(realms)
+        )
         self._runner = Runner(self._client)
         self._realms = [RealmWork(Calls(realm)) for realm in realms]
         self._by_wake_key = {work.calls.keys.wake: work for work in self._realms}
@@ -94,14 +97,16 @@ class Matcher:
         while not self._stopping:
             try:
                 self._work_off()
-                self._wait()
                 failures = 0
+                self._wait()
             except Stopped:
                 break
             except (errors.ServerUnavailable, exceptions.ConnectionError, exceptions.TimeoutError) as fault:
                 failures += 1
                 log.warning("server unavailable", error=str(fault), failures=failures)
                 self._drop_pop()
+                for work in self._realms:
+                    work.look_at = 0.0  # a token may have gone with the connection
                 self._rest(pause.compute(failures))
         self._leave()
 
@@ -129,7 +134,8 @@ class Matcher:
             return
         if seconds <= 0 and not self._pop.can_read(timeout=0):
             return
-        reply = self._pop.read_response()
+        with typed_errors():
+            reply = self._pop.read_response()
         self._pop.send_command("BRPOP", *self._by_wake_key, POP_SECONDS)
         if reply is not None:
             work = self._by_wake_key[reply[0].decode()]
@@ -207,6 +213,8 @@ class Matcher:
                 continue
             work.counts["passes"] += 1
             work.counts["matches"] += report.made
+            if report.work:
+                report = self._runner.call(work.calls.tend(line))
             found = found or report.looked > 0
             now, due, ends = report.now_ms, report.due_ms, report.ends_ms
         return now, due, ends, found

@@ -36,6 +36,9 @@ from matchmaker.reports import PassReport, QueueChange, RealmStats, StoredRules
 from matchmaker.rules import QueueRules
 from matchmaker.runner import AsyncRunner, typed_errors
 
+CONNECTIONS = 32
+"""Connections of one client; calls are short, so more would only queue in the server."""
+
 
 class Matchmaker:
     """One realm on one Redis server; see :class:`matchmaker.client.Matchmaker`, whose methods these are, awaited."""
@@ -47,7 +50,12 @@ class Matchmaker:
         if isinstance(redis_or_url, str):
             options = connection_options(redis_or_url)
             options["retry"] = Retry(ExponentialWithJitterBackoff(base=0.02, cap=1.0), RETRIES)
-            self.redis = redis.asyncio.Redis.from_url(redis_or_url, socket_timeout=SOCKET_TIMEOUT_SECONDS, **options)
+            options["socket_timeout"] = SOCKET_TIMEOUT_SECONDS
+            # Any number of tasks may call at once: those over the bound wait for a connection instead of failing.
+            pool = redis.asyncio.BlockingConnectionPool.from_url(
+                redis_or_url, max_connections=CONNECTIONS, timeout=SOCKET_TIMEOUT_SECONDS, **options
+            )
+            self.redis = redis.asyncio.Redis.from_pool(pool)
         else:
             self.redis = redis_or_url
         self.calls = Calls(checked_text("realm", realm), clock)

@@ -8,6 +8,7 @@ from matchmaker import errors
 from matchmaker.calls import Calls
 from matchmaker.model import Match, Ticket, TicketRequest, checked_text
 from matchmaker.plans import (
+    attempt_plan,
     cancel_plan,
     clear_plan,
     enqueue_one_plan,
@@ -61,4 +62,4 @@ class QueueService:
         return await self._runner.run(clear_plan(self._calls, self.queue))
 
     async def attempt_match(self, shown: int = 100) -> PassReport:
-        return await self._runner.call(self._calls.match_pass(self.queue, ahead=True, shown=shown))
+        return await self._runner.run(attempt_plan(self._calls, self.queue, shown))

@@ -45,7 +45,7 @@ class Arrival:
 
 
 def arrivals(
-    seed: int, part: int, parts: int, rate: float, seconds: float, ratings: Sequence[float]
+    *, seed: int, part: int, parts: int, rate: float, seconds: float, ratings: Sequence[float]
 ) -> Iterator[Arrival]:
     """Part ``part`` of ``parts`` of the crowd, in the order of arrival; the same arguments give the same players."""
     rng = random.Random(f"matchmaker demo {seed} {part}/{parts}")

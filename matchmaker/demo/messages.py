@@ -1,6 +1,6 @@
 """What the demo and its player processes say to each other: one JSON object a line, over the child's pipes.
 
-To the child: its :class:`Crowd`, then ``{"start": monotonic seconds}``, then perhaps ``{"stop": "arrivals"}`` (no further
+To the child: its :class:`Crowd`, then ``{"start": monotonic seconds}``, then ``{"stop": "arrivals"}`` (no further
 players) and at last ``{"stop": "everybody"}``. The end of the pipe means that the demo is gone, and so must the child.
 From the child: a :class:`News` every now and then; the first one says that it is ready, the last one that it is done.
 """
@@ -37,9 +37,9 @@ class News:
 
     ``came`` counts players whose ticket was acknowledged, ``here`` is how many are not finished now. ``finished`` are
     those who are: each player and the ids of the events it got, in the order in which it got them. ``late`` counts
-    cancels that a pass beat, ``resumed`` players who came back, ``caught_up`` matches read on subscribing and not heard.
-    Latencies are ms: ``lag_ms`` from the moment an arrival was due to its start, ``enqueue_ms`` until the ticket was
-    acknowledged, ``doorbell_ms`` from the match to the player holding its event.
+    cancels that a pass beat, ``resumed`` players who came back, ``caught_up`` matches that were read on subscribing
+    and not heard. Latencies are ms: ``lag_ms`` from the moment an arrival was due to its start, ``enqueue_ms`` until
+    its ticket was acknowledged, ``doorbell_ms`` from the match to the player holding its event.
     """
 
     came: int = 0
@@ -47,7 +47,6 @@ class News:
     late: int = 0
     resumed: int = 0
     caught_up: int = 0
-    coming: bool = True
     done: bool = False
     finished: list[tuple[str, list[str]]] = field(default_factory=list)
     lag_ms: list[float] = field(default_factory=list)
@@ -61,11 +60,6 @@ def line(message: Crowd | News | Mapping[str, Any]) -> bytes:
     if isinstance(message, Crowd | News):
         message = {each.name: getattr(message, each.name) for each in fields(message)}
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"
-
-
-def crowd(text: bytes) -> Crowd:
-    """The crowd that a line describes."""
-    return Crowd(**json.loads(text))
 
 
 def news(text: bytes) -> News:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,15 @@ MOST_SECONDS = 3600.0
 def rules_text(queue: str) -> str:
     """The rules file of a demo that is given none.
 
-    A ladder of 20 players a minute does well with the default of 1 point a second. The demo has hundreds of times as
-    many, who stand so close that hardly anybody would give a point: 5 points a second keep waits short and the trade
-    between waiting and gap visible. Whoever stands alone at an end of the line expires after half a minute.
+    Willingness grows as it does by default. The demo has hundreds of times as many players as a ladder that the default
+    is made for, so they stand close and nobody waits long; whoever stands alone at an end of the line soon expires.
     """
-    return f"[{queue}]\nwillingness = {{ per_second = 5.0 }}\nmax_gap = 300\nexpire_after_seconds = 30\n"
+    return f"[{queue}]\nwillingness = {{ per_second = 1.0 }}\nmax_gap = 300\nexpire_after_seconds = 15\n"
+
+
+def random_seed() -> int:
+    """A seed that is short enough to be typed again."""
+    return random.SystemRandom().randrange(1_000_000)
 
 
 @dataclass(frozen=True, slots=True)

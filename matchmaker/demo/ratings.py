@@ -22,7 +22,7 @@ def draw(rng: random.Random, ratings: Sequence[float]) -> float:
     """One rating, in points: drawn with replacement, or of the built-in distribution when there are none."""
     if ratings:
         return rng.choice(ratings)
-    return round(min(HIGHEST, max(LOWEST, rng.gauss(MEAN, DEVIATION))), 1)
+    return round(min(HIGHEST, max(LOWEST, rng.gauss(MEAN, DEVIATION))), 2)
 
 
 def load_ratings(path: Path) -> list[float]:
@@ -34,10 +34,10 @@ def load_ratings(path: Path) -> list[float]:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = csv.DictReader(stream)
             if COLUMN not in (rows.fieldnames or ()):
-                raise InvalidInput(f"ratings: {path}", ", ".join(rows.fieldnames or ()), _FILE_BOUND)
+                raise InvalidInput(f"ratings: {path}", f"columns {', '.join(rows.fieldnames or ())}", _FILE_BOUND)
             ratings = [_rating(path, rows.line_num, row[COLUMN]) for row in rows]
     except OSError as error:
-        raise InvalidInput("ratings", str(path), f"{_FILE_BOUND}; {error.strerror}") from error
+        raise InvalidInput("ratings", str(path), f"a file that can be read; {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InvalidInput("ratings", str(path), f"{_FILE_BOUND}; {error}") from error
     if not ratings:

@@ -8,7 +8,7 @@
 -- ARGV[3]  queue           whose line KEYS[12] is
 -- ARGV[4]  kind            "ticket" or "player"
 -- ARGV[5]  id              of the ticket or the player
--- ARGV[6]  reason          word for the event
+-- ARGV[6]  reason          word for the event, 1 to 64 of A-Z a-z 0-9 . _ : -
 --
 -- Reply: an array that begins with a code
 --   cancelled        ticket, realm ms, event id, previous event id, event body: now or earlier
@@ -16,12 +16,17 @@
 --   expired          likewise
 --   elsewhere        queue in which the ticket waits: call again with its line
 --   unknown_ticket   id
+--   invalid          position (0), field, bound
 --   unknown_realm
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: cancelled
--- @include lib/realm lib/text lib/record lib/events lib/line lib/ending
+-- @include lib/realm lib/text lib/record lib/enqueued_text lib/events lib/read_event lib/line lib/remember lib/ended
+-- @include lib/leaving lib/replies
 
+if not string.find(ARGV[6], "^[%w._:-]+$") or #ARGV[6] > 64 then
+  return { "invalid", 0, "reason", "1 to 64 of A-Z a-z 0-9 . _ : -" }
+end
 local realm, refusal = open_realm()
 if not realm then return refusal end
 

@@ -15,7 +15,7 @@
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: cancelled
--- @include lib/realm lib/text lib/record lib/events lib/line lib/ending lib/position
+-- @include lib/realm lib/text lib/record lib/events lib/line lib/remember lib/leaving lib/position
 
 local realm, refusal = open_realm()
 if not realm then return refusal end

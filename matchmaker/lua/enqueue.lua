@@ -24,7 +24,8 @@
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: enqueued
--- @include lib/realm lib/text lib/record lib/events lib/line lib/housekeeping lib/ending
+-- @include lib/realm lib/text lib/plain_text lib/record lib/enqueued_text lib/events lib/read_event lib/line
+-- @include lib/housekeeping lib/remember lib/ended lib/replies
 
 local MOST_POINTS = 1000000
 
@@ -72,7 +73,7 @@ keep_house(realm)
 local function expiry(now)
   local at = rules.expire_after_ms > 0 and now + rules.expire_after_ms or nil
   if rules.heartbeat_ms > 0 then at = math.min(at or math.huge, now + rules.heartbeat_ms) end
-  return at
+  return at and whole(at)
 end
 
 local function members(t)
@@ -109,6 +110,8 @@ local function known(t)
 end
 
 local joined = 0
+local due = whole(realm.now + rules.interval_ms)
+local ends = expiry(realm.now)
 
 local function join(t, last_ticket)
   local last = last_ticket and find_ended(realm, last_ticket)
@@ -117,17 +120,16 @@ local function join(t, last_ticket)
     player = t.player, prev_event = last and last.end_event or "", prev_ticket = last_ticket or "",
     members = members(t),
   }
-  local body = enqueued_body(record)
-  record.event = record_event(realm.now, "enqueued", body)
+  local text = enqueued_text(record)
+  record.event = record_event(realm.now, "enqueued", "{" .. text)
   call("HSET", KEYS[4], t.ticket, pack_record(record))
   call("HSET", KEYS[5], t.player, t.ticket)
   call("ZADD", KEYS[12], number_text(t.rating), t.ticket)
-  call("ZADD", KEYS[13], whole(realm.now + rules.interval_ms), t.ticket)
-  local ends = expiry(realm.now)
-  if ends then call("ZADD", KEYS[6], whole(ends), t.ticket) end
-  ring(t.player, record.event, record.prev_event, body)
+  call("ZADD", KEYS[13], due, t.ticket)
+  if ends then call("ZADD", KEYS[6], ends, t.ticket) end
+  ring(t.player, record.event, record.prev_event, text)
   joined = joined + 1
-  return { "waiting", t.ticket, whole(realm.now), record.event, record.prev_event, body }
+  return { "waiting", t.ticket, whole(realm.now), record.event, record.prev_event, "{" .. text }
 end
 
 local replies = {}

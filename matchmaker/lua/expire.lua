@@ -14,7 +14,7 @@
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: expired
--- @include lib/realm lib/text lib/record lib/events lib/line lib/ending
+-- @include lib/realm lib/text lib/record lib/events lib/line lib/remember lib/leaving
 
 local realm, refusal = open_realm()
 if not realm then return refusal end

@@ -14,7 +14,7 @@
 --   unknown_realm
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
--- @include lib/realm lib/text lib/record lib/events lib/line lib/ending
+-- @include lib/realm lib/text lib/record lib/enqueued_text lib/read_event lib/remember lib/ended lib/replies
 
 local realm, refusal = open_realm()
 if not realm then return refusal end

@@ -15,7 +15,7 @@
 --   forgotten  the chain goes on to a ticket that is no longer remembered
 --   more       `most` tickets were looked at: call again with the ticket named
 --   unknown_realm
--- @include lib/realm lib/text lib/record lib/events lib/line lib/ending
+-- @include lib/realm lib/text lib/record lib/enqueued_text lib/read_event lib/remember lib/ended lib/replies
 
 local player, after, ticket, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local meta = call("HMGET", KEYS[1], "schema", "floor_ms")
@@ -64,7 +64,7 @@ for _ = 1, most do
     go_on = add(record.end_event, record.event, body)
   end
   if go_on then
-    local body = packed and enqueued_body(record) or read_event(record.event)
+    local body = packed and "{" .. enqueued_text(record) or read_event(record.event)
     if not body then return reply("forgotten") end
     go_on = add(record.event, record.prev_event, body)
   end

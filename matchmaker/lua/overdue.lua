@@ -7,7 +7,7 @@
 --
 -- Reply: an array that begins with a code
 --   overdue  then ticket and queue of each
--- @include lib/realm lib/record
+-- @include lib/record
 
 local due = redis.call("ZRANGE", KEYS[6], "-inf", ARGV[1], "BYSCORE", "LIMIT", 0, tonumber(ARGV[2]))
 local reply = { "overdue" }

@@ -18,7 +18,8 @@
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: matched
--- @include lib/realm lib/text lib/record lib/events lib/line lib/ending lib/willingness lib/matching
+-- @include lib/realm lib/text lib/record lib/events lib/read_event lib/line lib/remember lib/ended lib/leaving
+-- @include lib/willingness lib/matching
 
 local realm, refusal = open_realm()
 if not realm then return refusal end
@@ -27,32 +28,35 @@ local queue = ARGV[3]
 local stored = call("HMGET", KEYS[3], "q:" .. queue, "n:" .. queue)
 if not stored[1] then return { "unknown_queue", queue } end
 
-local records, gone, ends = {}, {}, {}
+local packed, gone, ends = {}, {}, {}
 for i = 1, 2 do
   local ticket = ARGV[3 + i]
-  local packed = call("HGET", KEYS[4], ticket)
-  records[i] = packed and unpack_record(ticket, packed)
-  if not records[i] or records[i].queue ~= queue then
+  packed[i] = call("HGET", KEYS[4], ticket)
+  if not packed[i] or unpack_record(ticket, packed[i]).queue ~= queue then
     gone[#gone + 1] = ticket
     local ended = find_ended(realm, ticket)
     ends[i] = ended and ended.how == "matched" and ended.end_event
   end
 end
-if ends[1] and ends[1] == ends[2] and ARGV[4] ~= ARGV[5] then
+if ARGV[4] == ARGV[5] then
+  gone[#gone + 1] = ARGV[5]
+elseif ends[1] and ends[1] == ends[2] then
   return { "matched", ends[1], read_event(ends[1]) or "" }
 end
-if ARGV[4] == ARGV[5] then gone[#gone + 1] = ARGV[5] end
 if #gone > 0 then return { "changed", unpack(gone) } end
 
-local w = willingness_of(cjson.decode(stored[1]))
-local one, other = records[1], records[2]
-if one.rating > other.rating then one, other = other, one end
-local gap = other.rating - one.rating
-local value = w.at(realm.now - one.enqueued_ms, one.deviation) + w.at(realm.now - other.enqueued_ms, other.deviation)
-  - gap
-leave_line(realm, one.ticket)
-leave_line(realm, other.ticket)
-local id = commit_pairs(realm, queue, stored[2], { { one, other, gap, value } })[1]
-local earliest = settle_due(queue)
-if earliest and earliest <= realm.now then hint(queue) end
+local willing = judge(cjson.decode(stored[1]))
+local a, b = unpack_record(ARGV[4], packed[1]), unpack_record(ARGV[5], packed[2])
+if a.rating > b.rating then
+  a, b = b, a
+  packed[1], packed[2] = packed[2], packed[1]
+end
+local gap = b.rating - a.rating
+local value = willing(realm.now - a.enqueued_ms, a.deviation) + willing(realm.now - b.enqueued_ms, b.deviation) - gap
+look_left_of(realm, a.ticket)
+look_left_of(realm, b.ticket)
+local endings = new_endings()
+local id = commit_pair(realm, endings, queue, stored[2], a.ticket, packed[1], b.ticket, packed[2], gap, value)
+remember(realm, endings, "matched")
+settle_left(queue, realm.now)
 return { "matched", id, read_event(id) }

@@ -14,111 +14,120 @@
 --
 -- Reply: an array that begins with a code
 --   passed           realm ms, places looked at, matches made, their value, line's next moment or "", realm's earliest
---                    due moment or "", its line, earliest expiry or "", then event id and body of each match shown
+--                    due moment or "", its line, earliest expiry or "", 1 if the line has work for `tend` else 0, then
+--                    event id and body of each match shown
 --   unknown_queue    queue
 --   unknown_realm
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
--- Events: matched, cancelled (a queue that was removed)
--- @include lib/realm lib/text lib/record lib/events lib/line lib/housekeeping lib/ending lib/willingness lib/sweep
--- @include lib/matching lib/slice lib/position lib/recertify lib/agenda
+-- Events: matched
+-- @include lib/realm lib/text lib/record lib/events lib/read_event lib/housekeeping lib/remember lib/line
+-- @include lib/willingness lib/sweep lib/matching lib/slice lib/agenda lib/passed
 
+-- Places looked at to either side of a due ticket. One of them is enough to see that nothing is due after all; a few
+-- hold all that is due in a line at rest; in a dense line the best matching settles well within the last.
+local NEAR, NARROW, WIDE = 1, 6, 64
 local BATCH = 16
 
 local realm, refusal = open_realm()
 if not realm then return refusal end
 
 local queue = ARGV[3]
-local budget = tonumber(ARGV[4])
 local stored = call("HMGET", KEYS[3], "q:" .. queue, "n:" .. queue, "c:" .. queue)
 if not stored[1] then
   -- A line without rules holds nothing; a stale hint may still name it.
   call("ZREM", KEYS[9], queue)
   return { "unknown_queue", queue }
 end
-local rules, version, work = cjson.decode(stored[1]), stored[2], stored[3]
-
 keep_house(realm)
+if stored[3] == "closing" then return passed_reply(realm, queue, true, 0, 0, 0, {}) end
 
-if work == "closing" then
-  return passed_reply(realm, queue, close_line(realm, queue, math.min(budget, 100)), {}, 0, 0)
-end
-
-local willingness = willingness_of(rules)
-local allowed, due_at = acceptance_of(rules), certificate_of(rules, willingness)
+local now, budget, most_shown = realm.now, tonumber(ARGV[4]), tonumber(ARGV[6])
+local rules, version = cjson.decode(stored[1]), stored[2]
+local willing, is_due, reach, due_at = judge(rules)
 local gated = rules.accept == "both"
+local halves = gated and { LOOK_BACK + 1, WIDE } or { NEAR, NARROW, WIDE }
+local size = call("ZCARD", KEYS[12])
+local looked, made, value, shown, done = 0, 0, 0, {}, {}
 
-local looked, made, value, shown = 0, 0, 0, {}
-local most_shown = tonumber(ARGV[6])
-local done = {}
-local done_count = 0
-
-if work then looked = recertify(realm, queue, rules, willingness, due_at, work, math.floor(budget / 2)) end
-
-local function full_record(s, i)
-  return unpack_record(s.id[i], s.packed[i])
+-- Reads as much around `rank` as it takes to know everything that is due there, and answers whether anything is.
+local function read_around(rank)
+  local s
+  for i = 1, #halves do
+    local half = halves[i]
+    s = read_slice(math.max(0, rank - half), math.min(size - 1, rank + half), size, now, willing)
+    looked = looked + s.n
+    if half == NEAR then
+      if not has_due_neighbours(s, is_due) then return s, false end
+    else
+      s.open_left = s.guard_left and is_open(s, 1, is_due)
+      s.open_right = s.guard_right and is_open(s, s.n, is_due)
+      if not s.open_left and not s.open_right then return s, true end
+    end
+  end
+  return s, true
 end
 
 local function commit(s, mate)
-  local chosen = {}
+  local endings = new_endings()
   for i = 1, s.n do
     local j = mate[i]
     if j and j > i then
       local gap = s.x[j] - s.x[i]
       local worth = s.w[i] + s.w[j] - gap
-      value = value + worth
-      chosen[#chosen + 1] = { full_record(s, i), full_record(s, j), gap, worth }
+      local id = commit_pair(realm, endings, queue, version, s.id[i], s.packed[i], s.id[j], s.packed[j], gap, worth)
+      made, value = made + 1, value + worth
+      if #shown < 2 * most_shown then
+        shown[#shown + 1] = id
+        shown[#shown + 1] = read_event(id)
+      end
     end
   end
-  local ids = commit_pairs(realm, queue, version, chosen)
-  for i = 1, math.min(#ids, most_shown - #shown / 2) do
-    shown[#shown + 1] = ids[i]
-    shown[#shown + 1] = read_event(ids[i])
-  end
-  made = made + #chosen
-  return #chosen
+  remember(realm, endings, "matched")
+  size = size - endings.n
 end
 
 -- Looks at the surroundings of one due ticket; `wanted` are others to look at soon, done with if they lie inside.
--- Answers how many places were read and how many pairs were made.
-local function look_at(ticket, size, wanted)
+local function look_at(ticket, wanted)
   local rank = call("ZRANK", KEYS[12], ticket)
   if not rank then
     call("ZREM", KEYS[13], ticket)
-    return 0, 0
+    return
   end
-  local s = read_around(realm, willingness, allowed, rank, size, gated and LOOK_BACK + 1 or NARROW)
-  local mate = match_slice(s, rules, allowed)
-  local pairs_made = commit(s, mate)
-  local whole_slice = gated or s.open_left or s.open_right or s.n > 2 * NARROW + 1
-  local id = s.id
-  renew(s, mate, rules, willingness, due_at, realm.now, function(i)
-    return whole_slice or wanted[id[i]] or (i < s.n and (wanted[id[i + 1]] or mate[i + 1] ~= nil))
-  end)
-  for i = s.guard_left and 2 or 1, s.guard_right and s.n - 1 or s.n do
-    if whole_slice or wanted[id[i]] then done[id[i]] = true end
+  local s, due = read_around(rank)
+  local mate = due and match_slice(s, rules, is_due) or {}
+  if due then commit(s, mate) end
+  if gated then
+    renew_both(s, mate, rules, reach, due_at, now)
+  else
+    renew(s, mate, s.n > 2 * NARROW + 1, wanted, due_at, now, rules.interval_ms)
   end
-  return s.n, pairs_made
-end
-
-local horizon = realm.now + (ARGV[5] == "1" and rules.interval_ms or 0)
-local size = call("ZCARD", KEYS[12])
-local progress = true
-while progress and looked < budget do
-  progress = false
-  local batch = call("ZRANGE", KEYS[13], "-inf", whole(horizon), "BYSCORE", "LIMIT", 0, BATCH + done_count)
-  local wanted = {}
-  for _, ticket in ipairs(batch) do wanted[ticket] = true end
-  for _, ticket in ipairs(batch) do
-    if not done[ticket] then
-      local places, pairs_made = look_at(ticket, size, wanted)
-      size = size - 2 * pairs_made
-      looked = looked + places
-      progress = true
-      if horizon > realm.now then done_count = done_count + places end
-      if looked >= budget then break end
+  done[ticket] = true
+  if due then
+    local all = gated or s.n > 2 * NARROW + 1
+    for i = s.guard_left and 2 or 1, s.guard_right and s.n - 1 or s.n do
+      if all or wanted[s.id[i]] then done[s.id[i]] = true end
     end
   end
 end
 
-return passed_reply(realm, queue, looked, shown, made, value)
+local horizon = now + (ARGV[5] == "1" and rules.interval_ms or 0)
+local progress, passed_over = true, 0
+while progress and looked < budget do
+  progress = false
+  local batch = call("ZRANGE", KEYS[13], "-inf", whole(horizon), "BYSCORE", "LIMIT", 0, BATCH + passed_over)
+  local wanted = {}
+  for i = 1, #batch do wanted[batch[i]] = true end
+  for i = 1, #batch do
+    if looked >= budget then break end
+    if done[batch[i]] then
+      -- Looked at and still within the horizon, as only a look ahead of the time leaves it.
+      passed_over = passed_over + 1
+    else
+      look_at(batch[i], wanted)
+      progress = true
+    end
+  end
+end
+
+return passed_reply(realm, queue, stored[3], looked, made, value, shown)

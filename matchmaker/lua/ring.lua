@@ -9,7 +9,7 @@
 -- Reply: an array that begins with a code
 --   rung           how many tickets' players were rung
 --   unknown_match  match
--- @include lib/realm lib/text lib/record lib/events
+-- @include lib/realm lib/text lib/events lib/remember lib/ended
 
 local found = call("XRANGE", KEYS[10], ARGV[3], ARGV[3])[1]
 if not found or found[2][2] ~= "matched" then return { "unknown_match", ARGV[3] } end
@@ -20,7 +20,7 @@ for _, team in ipairs(cjson.decode(body).teams) do
   for _, t in ipairs(team) do
     local ended = find_ended(realm, t.ticket)
     if ended then
-      ring(ended.player, ended.end_event, ended.event, body)
+      ring(ended.player, ended.end_event, ended.event, string.sub(body, 2))
       rung = rung + 1
     end
   end

@@ -7,7 +7,7 @@
 --
 -- Reply: an array that begins with a code
 --   page  position of the next page or "", then ticket, event id, previous event id and enqueued event body of each
--- @include lib/realm lib/text lib/record lib/events lib/position
+-- @include lib/realm lib/text lib/record lib/enqueued_text lib/position
 
 local page, position = page_after(ARGV[1], tonumber(ARGV[2]))
 local reply = { "page", position }
@@ -16,6 +16,6 @@ for _, ticket in ipairs(page) do
   reply[#reply + 1] = ticket
   reply[#reply + 1] = record.event
   reply[#reply + 1] = record.prev_event
-  reply[#reply + 1] = enqueued_body(record)
+  reply[#reply + 1] = "{" .. enqueued_text(record)
 end
 return reply

@@ -11,7 +11,7 @@
 --   cancelled        likewise
 --   expired          likewise
 --   unknown_ticket   id
--- @include lib/realm lib/text lib/record lib/events lib/line lib/ending
+-- @include lib/realm lib/text lib/record lib/enqueued_text lib/read_event lib/remember lib/ended lib/replies
 
 local realm = { ended = KEYS[7], ended_before = KEYS[8] }
 local ticket = ARGV[1] == "ticket" and ARGV[2] or ticket_of(realm, ARGV[2])

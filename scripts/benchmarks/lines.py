@@ -33,6 +33,10 @@ class Crowd:
         """One ticket a rating."""
         return [self._ticket(rating) for rating in ratings]
 
+    def skip(self, count: int) -> None:
+        """Leaves so many numbers to others."""
+        self._numbers = itertools.count(next(self._numbers) + count)
+
     def _ticket(self, rating: float) -> TicketRequest:
         number = next(self._numbers)
         return TicketRequest(f"p{number:017d}", round(rating, 4), ticket=f"t{number:025d}")
@@ -58,6 +62,18 @@ def fill(realm: Realm, wire: Wire, tickets: Sequence[TicketRequest]) -> None:
         for answer in reply:
             if answer[0] != b"waiting":
                 raise RuntimeError(f"a ticket of the benchmark was refused: {answer!r}")
+
+
+def rest(realm: Realm, wire: Wire, tickets: Sequence[TicketRequest], rules: str) -> None:
+    """Brings in tickets that ``rules`` pair with nobody for now, each with its certificate.
+
+    The certificates are made as after a change of rules, in the order of the line, a hundred and more a pass: one by
+    one, as after an arrival, a million of them would take minutes.
+    """
+    realm.apply(rules + "\ninterval_ms = 60000")
+    fill(realm, wire, tickets)
+    realm.apply(rules)
+    settle(realm, wire)
 
 
 def settle(realm: Realm, wire: Wire) -> int:

@@ -1,6 +1,6 @@
 """What a pass costs a matched ticket, commit included, against the writes alone.
 
-Measured: CPU of the server's main thread (``INFO cpu``) while passes work off a backlog in which everybody is due: a
+Measured: CPU of the server (``INFO cpu``) while passes work off a backlog in which everybody is due: a
 Gaussian line, ratings 1500 ± 300, willing to give 100 points on arrival, brought in as ``enqueue_many`` does. Divided by
 the tickets matched. Against: ``floor.lua``, which takes the same number of places from around the same kind of ticket,
 reads their records, and writes for each pair what a pass writes (event, two messages, both records out, both off the

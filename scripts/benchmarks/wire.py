@@ -65,12 +65,13 @@ class Wire:
         self.send(packed(*command))
         return self.replies(1)[0]
 
-    def stream(self, commands: Iterable[bytes], window: int = 32) -> Iterator[Any]:
-        """Sends commands with at most ``window`` of them unanswered; yields the replies in order."""
+    def stream(self, commands: Iterable[bytes], window: int = 32, *, replies_each: int = 1) -> Iterator[Any]:
+        """Sends pieces that get ``replies_each`` replies, with about ``window`` replies outstanding; yields the replies
+        in order."""
         unanswered = 0
         for command in commands:
             self.send(command)
-            unanswered += 1
+            unanswered += replies_each
             while unanswered >= window:
                 replies = self.receive()
                 unanswered -= len(replies)

@@ -112,7 +112,11 @@ class Crowd:
         self, mm: Matchmaker, rng: random.Random, requests: list[TicketRequest]
     ) -> list[Ticket | errors.MatchmakerError]:
         if rng.random() < 0.5:
-            return mm.enqueue_many(self._queue, requests)
+            many = mm.enqueue_many(self._queue, requests)
+            for answer in many:
+                if isinstance(answer, errors.ServerUnavailable):
+                    raise answer
+            return many
         answers: list[Ticket | errors.MatchmakerError] = []
         for request in requests:
             try:
@@ -136,6 +140,7 @@ class Crowd:
                 return call()
             except errors.ServerUnavailable:
                 self.away.append(time.monotonic() - begun)
+                self._stop.wait(self._pause)
         return None
 
     def assert_kept(self, ledger: Ledger) -> None:

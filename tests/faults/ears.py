@@ -13,6 +13,7 @@ from matchmaker import aio
 from matchmaker.client import Matchmaker
 from matchmaker.errors import ListenerClosed
 from matchmaker.model import Event
+from matchmaker.notifications import Listener
 from tests.faults.ledger import Ledger
 
 READY_SECONDS = 20.0
@@ -22,6 +23,7 @@ class Ears(Protocol):
     """What both kinds of listener offer to a test."""
 
     heard: dict[str, list[Event]]
+    delays: list[float]
 
     def __enter__(self) -> Self: ...
 
@@ -30,11 +32,17 @@ class Ears(Protocol):
     ) -> None: ...
 
 
+def delay(event: Event) -> float:
+    """Seconds since the event happened, for a realm whose clock never stepped."""
+    return time.time() - event.at_ms / 1000
+
+
 class ThreadEars:
     """One blocking listener a player, each in a thread, all over one connection."""
 
     def __init__(self, url: str, realm: str, players: Sequence[str]) -> None:
         self.heard: dict[str, list[Event]] = {player: [] for player in players}
+        self.delays: list[float] = []
         self._mm = Matchmaker(url, realm)
         self._threads: list[threading.Thread] = []
 
@@ -42,10 +50,15 @@ class ThreadEars:
         for player in self.heard:
             listener = self._mm.listen(player)
             assert listener.ready(READY_SECONDS), f"the listener of {player} is not ready"
-            thread = threading.Thread(target=lambda one=listener: self.heard[one.player].extend(one))
+            thread = threading.Thread(target=self._hear, args=(listener,))
             self._threads.append(thread)
             thread.start()
         return self
+
+    def _hear(self, listener: Listener) -> None:
+        for event in listener:
+            self.delays.append(delay(event))
+            self.heard[listener.player].append(event)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -60,6 +73,7 @@ class AsyncEars:
 
     def __init__(self, url: str, realm: str, players: Sequence[str]) -> None:
         self.heard: dict[str, list[Event]] = {player: [] for player in players}
+        self.delays: list[float] = []
         self._url, self._realm = url, realm
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,6 +95,7 @@ class AsyncEars:
     async def _hear(self, listener: aio.Listener) -> None:
         try:
             while (event := await listener.get()) is not None:
+                self.delays.append(delay(event))
                 self.heard[listener.player].append(event)
         except ListenerClosed:
             return

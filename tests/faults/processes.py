@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
@@ -21,6 +22,13 @@ JOIN_SECONDS: Final = 20.0
 
 _context: Final[ForkServerContext] = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["workers.matcher", "matchmaker.aio", "tests.faults.processes"])
+
+
+def spin(seconds: float) -> None:
+    """Puts off an injection by a moment far shorter than what a sleep can time."""
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
 
 
 def _begin(log: str, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
 
 from matchmaker.client import Matchmaker
+from matchmaker.connect import connection_options
 from matchmaker.rules import QueueRules, parse_rules
 from tests.faults.crowd import Crowd
 from tests.faults.ears import AsyncEars, Ears, ThreadEars, reached
@@ -33,6 +36,23 @@ RECOVERY_SECONDS = 5.0
 def at_length(short: int, long: int) -> int:
     """How often, or how many: in the suite, and under ``make chaos``."""
     return long if os.environ.get("MATCHMAKER_TEST_PROFILE") == "nightly" else short
+
+
+class Impatient(Matchmaker):
+    """A client that gives a server a quarter of a second, and tries twice more."""
+
+    def __init__(self, url: str, realm: str) -> None:
+        options = connection_options(url)
+        options["retry"] = Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.1), 2)
+        super().__init__(redis.Redis.from_url(url, socket_timeout=0.25, **options), realm)
+
+    def close(self) -> None:
+        super().close()
+        self.redis.close()
+
+
+IMPATIENT_SECONDS = 2.0
+"""How long an impatient client may take to say that the server is away: its three time-outs and as much again."""
 
 
 class Scene:
@@ -67,13 +87,23 @@ class Scene:
         blocked = lambda: self.client.info("clients")["blocked_clients"]  # noqa: E731
         assert reached(lambda: blocked() == matchers, RECOVERY_SECONDS), f"{blocked()} of {matchers} matchers asleep"
 
-    def crowd(self, **options: Any) -> Crowd:
+    def crowd(self, *, impatient: bool = False, **options: Any) -> Crowd:
         """Players; see :class:`Crowd`."""
-        return Crowd(self.connect, **options)
+        return Crowd((lambda: Impatient(self.url, self.realm)) if impatient else self.connect, **options)
 
     def ears(self, kind: str, players: Sequence[str]) -> Ears:
         """Listeners, ``threads`` or ``asyncio``."""
         return (AsyncEars if kind == "asyncio" else ThreadEars)(self.url, self.realm, players)
+
+    def teach(self) -> None:
+        """Has the server know the scripts of the common calls, so that what follows is carried out at the first try."""
+        queue = self.mm.queue("ladder")
+        one, two = queue.add_player("teacher-1", -1e6), queue.add_player("teacher-2", -1e6)
+        queue.remove_matched_players(one.id, two.id)
+        self.mm.cancel(queue.add_player("teacher-3", -1e6))
+        self.mm.heartbeat(one)
+        self.mm.status(two)
+        queue.attempt_match()
 
     # -- what became of it -----------------------------------------------------------------------------------------
 
@@ -96,6 +126,13 @@ class Scene:
             return all(b - a > self.rules.max_gap for a, b in zip(line, line[1:], strict=False))
 
         self.ledger.wait(nobody_near, within_seconds, "a line at rest")
+
+    def nobody_overdue(self, within_seconds: float) -> None:
+        """Waits until no neighbours have been due for longer than a second."""
+        longest_ms = int(1000 * MATCHED_SECONDS)
+        self.ledger.wait(
+            lambda: not self.ledger.forgotten(self.rules, longest_ms, self.now_ms), within_seconds, "nobody overdue"
+        )
 
     def assert_prompt(self, longest_seconds: float, *, since: int = 0) -> None:
         """No pair was due for longer than this, whether it was matched since realm ms ``since`` or still waits."""

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("matchmaker.reports",),
     ("matchmaker.calls",),
     ("matchmaker.plans", "matchmaker.runner", "matchmaker.inbox"),
-    ("matchmaker.doorbell",),
+    ("matchmaker.doorbell", "matchmaker.server"),
     (
         "matchmaker.queues",
         "matchmaker.notifications",

@@ -26,3 +26,11 @@ local function settle_due(line)
   call("ZREM", KEYS[9], line)
   return nil
 end
+
+-- The same after tickets left by another way than a pass, and wakes a matcher if their neighbours are due for a look.
+-- A line with work for `tend` is due already, and stays so until it is done.
+local function settle_left(line, now)
+  if call("HEXISTS", KEYS[3], "c:" .. line) == 1 then return end
+  local at = settle_due(line)
+  if at and at <= now then hint(line) end
+end

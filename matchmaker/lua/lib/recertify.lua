@@ -1,5 +1,5 @@
--- Work on a line that spans several passes, kept in the rules' field c:<queue>: "closing", or the position
--- up to which certificates are renewed after new rules ("" at the start; see lib/position).
+-- Work on a line that spans several calls, kept in the rules' field c:<queue>: "closing", or the position up to which
+-- certificates are renewed after new rules ("" at the start; see lib/position).
 
 local function renew_expiry(s, rules, now)
   local set, clear = {}, {}
@@ -18,15 +18,24 @@ local function renew_expiry(s, rules, now)
 end
 
 -- Renews at most `places` certificates and expiries under the rules as they are now. Answers the places looked at.
-local function recertify(realm, queue, rules, w, due_at, work, places)
-  local from = math.max(0, rank_after(work) - 1)
+local function recertify(realm, queue, rules, position, places)
   local size = call("ZCARD", KEYS[12])
-  local s = read_slice(realm, w, from, from + places)
-  s.guard_right = from + s.n < size
-  renew(s, {}, rules, w, due_at, realm.now, function() return true end)
+  local from = math.max(0, rank_after(position) - 1)
+  if from >= size then
+    call("HDEL", KEYS[3], "c:" .. queue)
+    return 0
+  end
+  local willing, _, reach, due_at = judge(rules)
+  local s = read_slice(from, from + places, size, realm.now, willing)
+  if rules.accept == "both" then
+    renew_both(s, {}, rules, reach, due_at, realm.now)
+  else
+    renew(s, {}, true, {}, due_at, realm.now, rules.interval_ms)
+  end
   renew_expiry(s, rules, realm.now)
   if s.guard_right then
-    -- The guard is the last place read: what comes before it is done.
+    -- What comes before the guard is done; under "both" the last of it has not seen all of its LOOK_BACK places, but
+    -- the moment it reaches the last one it has seen bounds them.
     local last = s.n - 1
     call("HSET", KEYS[3], "c:" .. queue, number_text(s.x[last]) .. " " .. s.id[last])
   else
@@ -43,10 +52,7 @@ local function close_line(realm, queue, most)
   end_unmatched(realm, queue, records, "cancelled", function() return "queue_removed" end)
   if call("ZCARD", KEYS[12]) == 0 then
     call("HDEL", KEYS[3], "q:" .. queue, "c:" .. queue)
-    call("ZREM", KEYS[9], queue)
     call("DEL", KEYS[13])
-  else
-    call("ZADD", KEYS[9], whole(realm.now), queue)
   end
   return #ids
 end

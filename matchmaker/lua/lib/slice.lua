@@ -1,109 +1,149 @@
 -- A slice: a stretch of the line, read once, matched, committed, and its certificates renewed.
 
--- Places looked at around one due ticket: a few when the line is at rest around it, else as many as a dense line needs
--- for its best matching to settle in the middle.
-local NARROW, WIDE = 6, 64
--- Next to an end that cuts through due pairs, so many places are left to the next slice.
-local MARGIN = 8
-
--- Reads places from..to of the line: arrays id, x, w, since, dev (1-based), packed records beside them.
-local function read_slice(realm, w, from, to)
+-- Reads places from..to of the line: arrays id, packed, x, w, since, dev, 1-based.
+local function read_slice(from, to, size, now, willing)
   local ids = call("ZRANGE", KEYS[12], from, to)
-  local s = { from = from, n = #ids, id = ids, x = {}, w = {}, since = {}, dev = {}, packed = {} }
-  if #ids == 0 then return s end
+  local n = #ids
   local packed = call("HMGET", KEYS[4], unpack(ids))
-  local read, at, now = struct.unpack, w.at, realm.now
-  for i = 1, #ids do
-    local x, since, dev = read("<ddd", packed[i])
-    s.x[i], s.since[i], s.dev[i], s.packed[i] = x, since, dev, packed[i]
-    s.w[i] = at(now - since, dev)
+  local x, w, since, dev = { 0, 0, 0, 0 }, { 0, 0, 0, 0 }, { 0, 0, 0, 0 }, { 0, 0, 0, 0 }
+  local read = struct.unpack
+  for i = 1, n do
+    local rating, enqueued, deviation = read("<ddd", packed[i])
+    x[i], since[i], dev[i] = rating, enqueued, deviation
+    w[i] = willing(now - enqueued, deviation)
   end
-  return s
+  return {
+    n = n, id = ids, packed = packed, x = x, w = w, since = since, dev = dev,
+    -- An end of the line is an end; any other end of a slice is a guard that only lends its numbers.
+    guard_left = from > 0, guard_right = from + n < size, open_left = false, open_right = false,
+  }
+end
+
+-- Whether two neighbours are due. Under "sum" and "either", when none are, no two places are: add up the neighbours'
+-- inequalities between them (w >= 0, and max_gap is the queue's).
+local function has_due_neighbours(s, is_due)
+  local x, w = s.x, s.w
+  for i = 1, s.n - 1 do
+    if is_due(x[i + 1] - x[i], w[i], w[i + 1]) then return true end
+  end
+  return false
 end
 
 -- Whether place `edge` is due with any other place of the slice. When it is not, and its outer neighbours are at rest,
--- no pair across it is due: for a further place a, value(a, b) >= 0 would force value(edge, b) > 0 (add up the
--- neighbours' inequalities between them).
-local function edge_at_rest(s, edge, allowed)
+-- no pair across it is due: for a further place a, value(a, b) >= 0 would force value(edge, b) > 0, by the same sum.
+local function is_open(s, edge, is_due)
   local x, w = s.x, s.w
   for i = 1, s.n do
-    if i ~= edge and allowed(math.abs(x[i] - x[edge]), w[i], w[edge]) then return false end
+    if i ~= edge and is_due(math.abs(x[i] - x[edge]), w[i], w[edge]) then return true end
   end
-  return true
+  return false
 end
 
--- Chooses how much to read around `rank` in a line of `size` places. Answers the slice; s.open_left / s.open_right say
--- that due pairs cross that end. An end of the line itself is never open; any other end is a guard that only lends its
--- numbers.
-local function read_around(realm, w, allowed, rank, size, narrow)
-  local s
-  for _, half in ipairs({ narrow, WIDE }) do
-    local from, to = math.max(0, rank - half), math.min(size - 1, rank + half)
-    s = read_slice(realm, w, from, to)
-    s.guard_left, s.guard_right = from > 0, to < size - 1
-    s.open_left = s.guard_left and not edge_at_rest(s, 1, allowed)
-    s.open_right = s.guard_right and not edge_at_rest(s, s.n, allowed)
-    s.place = rank - from + 1
-    if not s.open_left and not s.open_right then return s end
-  end
-  return s
-end
-
--- Pairs the slice. Answers mate without the pairs that lie in a margin altogether.
-local function match_slice(s, rules, allowed)
+-- Pairs the slice into mate[i] = j. Next to an end that cuts through due pairs, pairs that lie in the margin altogether
+-- are left to the next slice.
+local function match_slice(s, rules, is_due)
+  local margin = 8
   local first = s.guard_left and 2 or 1
   local last = s.guard_right and s.n - 1 or s.n
   local mate = {}
   if rules.accept == "sum" then
     sweep_sum(s.x, s.w, first, last, rules.max_gap, mate)
   else
-    sweep_gated(s.x, s.w, first, last, allowed, mate)
+    sweep_gated(s.x, s.w, first, last, is_due, mate)
   end
-  local inner_first = s.open_left and first + MARGIN or first
-  local inner_last = s.open_right and last - MARGIN or last
+  -- Sums of many round otherwise than the rule does for one pair. The rule has the last word: what is paired is due,
+  -- and no neighbours are left that are, for they would be looked at for ever.
+  local x, w, free = s.x, s.w, nil
   for i = first, last do
     local j = mate[i]
-    if j and j > i and (j < inner_first or i > inner_last) then mate[i], mate[j] = nil, nil end
+    if j and j > i and not is_due(x[j] - x[i], w[i], w[j]) then mate[i], mate[j] = nil, nil end
+    if not mate[i] then
+      if free and is_due(x[i] - x[free], w[free], w[i]) then
+        mate[free], mate[i], free = i, free, nil
+      else
+        free = i
+      end
+    end
+  end
+  local inner_first = s.open_left and first + margin or first
+  local inner_last = s.open_right and last - margin or last
+  if inner_first > first or inner_last < last then
+    for i = first, last do
+      local j = mate[i]
+      if j and j > i and (j < inner_first or i > inner_last) then mate[i], mate[j] = nil, nil end
+    end
   end
   return mate
 end
 
--- Renews the certificates of the places that stay. `touched(i)` says whether place i needs it: its right neighbour
--- changed, or it was due. A right guard keeps its own: what follows it was not read.
-local function renew(s, mate, rules, w, due_at, now, touched)
-  local renewed, at_rest = {}, {}
-  local right, behind = nil, {} -- the nearest staying place to the right; for "both" up to LOOK_BACK of them
+-- Writes renewed certificates: `set` alternates moments and tickets, `clear` lists tickets that can never fall due.
+local function write_certificates(set, clear)
+  if #set > 0 then call("ZADD", KEYS[13], unpack(set)) end
+  if #clear > 0 then call("ZREM", KEYS[13], unpack(clear)) end
+end
+
+local function add_certificate(set, clear, ticket, at)
+  if at then
+    local n = #set
+    set[n + 1] = whole(at)
+    set[n + 2] = ticket
+  else
+    clear[#clear + 1] = ticket
+  end
+end
+
+-- Renews certificates of the places that stay, under "sum" and "either": the moment at which a place and its right
+-- neighbour fall due. Unless `all`, only where the neighbour changed or a ticket is `wanted`. A right guard keeps its
+-- own: what follows it was not read.
+-- A ticket that nobody has looked at since it came stands for its left neighbour too, so its moment may be raised only
+-- where that one is renewed with it.
+local function renew(s, mate, all, wanted, due_at, now, interval)
+  local set, clear, id, right, changed = {}, {}, s.id, nil, false
   for i = s.n, 1, -1 do
-    if not mate[i] then
-      local guard = i == s.n and s.guard_right
-      if not guard and touched(i) then
-        local at
-        if rules.accept == "both" then
-          -- Any pair of i needs w(i) >= gap, so past the places looked at, the moment i reaches them bounds the rest.
-          for k = #behind, math.max(1, #behind - LOOK_BACK + 1), -1 do
-            local j = behind[k]
-            local due = due_at(s.x[j] - s.x[i], s.since[i], s.dev[i], s.since[j], s.dev[j], now)
-            if due and (not at or due < at) then at = due end
-          end
-          if #behind > 0 and (#behind >= LOOK_BACK or s.guard_right) then
-            local gap = s.x[behind[math.max(1, #behind - LOOK_BACK + 1)]] - s.x[i]
-            local reached = gap <= rules.max_gap and w.reach(gap, s.since[i], s.dev[i])
-            if reached and reached > now and (not at or reached < at) then at = reached end
-          end
-        elseif right then
-          at = due_at(s.x[right] - s.x[i], s.since[i], s.dev[i], s.since[right], s.dev[right], now)
+    if mate[i] then
+      changed = true
+    else
+      local mine = wanted[id[i]]
+      if (all or changed or mine) and not (i == s.n and s.guard_right) then
+        local at = right
+          and due_at(s.x[right] - s.x[i], s.since[i], s.dev[i], s.since[right], s.dev[right], now)
+        local known
+        if i == 1 and s.guard_left or not (all or mine) then
+          known = tonumber(call("ZSCORE", KEYS[13], id[i]) or nil)
+          if known and known > now and s.since[i] + interval <= now then known = nil end
         end
-        if at then
-          renewed[#renewed + 1] = whole(at)
-          renewed[#renewed + 1] = s.id[i]
-        else
-          at_rest[#at_rest + 1] = s.id[i]
-        end
+        if not known or (at and at < known) then add_certificate(set, clear, id[i], at) end
       end
-      right = i
-      behind[#behind + 1] = i
+      right, changed = i, mine
     end
   end
-  if #renewed > 0 then call("ZADD", KEYS[13], unpack(renewed)) end
-  if #at_rest > 0 then call("ZREM", KEYS[13], unpack(at_rest)) end
+  write_certificates(set, clear)
+end
+
+-- The same under "both", where any of the LOOK_BACK places to the right may fall due first. A pair of i needs
+-- w(i) >= gap, so the moment i reaches the last of them bounds all that lie further.
+local function renew_both(s, mate, rules, reach, due_at, now)
+  local set, clear, right, n = {}, {}, {}, 0
+  for i = s.n, 1, -1 do
+    if not mate[i] then
+      if not (i == s.n and s.guard_right) then
+        local at
+        local far = math.max(1, n - LOOK_BACK + 1)
+        for k = n, far, -1 do
+          local j = right[k]
+          local due = due_at(s.x[j] - s.x[i], s.since[i], s.dev[i], s.since[j], s.dev[j], now)
+          if due and (not at or due < at) then at = due end
+        end
+        if n > 0 and (n >= LOOK_BACK or s.guard_right) then
+          local gap = s.x[right[far]] - s.x[i]
+          local reached = gap <= rules.max_gap and reach(gap, s.since[i], s.dev[i])
+          if reached and reached > now and reached < (at or HORIZON_MS) then at = reached end
+        end
+        add_certificate(set, clear, s.id[i], at)
+      end
+      n = n + 1
+      right[n] = i
+    end
+  end
+  write_certificates(set, clear)
 end

@@ -3,12 +3,15 @@
 
 -- Values are sums of rounded doubles: a pair whose value is 0 but for rounding is due.
 local EPSILON = 1e-6
+-- The last moment anybody can name: beyond it a double no longer tells one ms from the next. What falls due later never
+-- does; so no moment is infinite, however slow the growth.
+local HORIZON_MS = 2 ^ 53
 
 -- Answers four functions for one queue's rules. Few and flat: a pass makes them anew at every call.
 --   willing(waited_ms, deviation)       the willingness
 --   is_due(gap, w_a, w_b)               whether a pair is due, for the queue's `accept`
 --   reach(points, since_ms, deviation)  the first realm ms at which a ticket enqueued at since_ms gives `points` (to
---                                       within EPSILON), or nil
+--                                       within EPSILON), or nil; infinite for growth too slow to name
 --   due_at(gap, since_a, deviation_a, since_b, deviation_b, now)
 --                                       the first whole realm ms, not before now, at which a pair is due, or nil
 local function judge(rules)
@@ -57,6 +60,7 @@ local function judge(rules)
   local function sum_linear(gap, since_a, dev_a, since_b, dev_b)
     local start_a = dev_a > above and base + k * (dev_a - above) or base
     local start_b = dev_b > above and base + k * (dev_b - above) or base
+    gap = gap - EPSILON
     local at = ceil(((gap - start_a - start_b) / rate + since_a + since_b) / 2)
     if cap == math.huge then return at end
     local capped_a, capped_b = since_a + (cap - start_a) / rate, since_b + (cap - start_b) / rate
@@ -92,7 +96,9 @@ local function judge(rules)
         local half = min(gap / 2, cap) + EPSILON
         local a, b = reach(half, since_a, dev_a), reach(half, since_b, dev_b)
         if not a or not b then return nil end
-        return bisect(now, max(a, b, now + 1), gap, since_a, dev_a, since_b, dev_b)
+        at = min(max(a, b, now + 1), HORIZON_MS)
+        if not is_due(gap, willing(at - since_a, dev_a), willing(at - since_b, dev_b)) then return nil end
+        return bisect(now, at, gap, since_a, dev_a, since_b, dev_b)
       end
     else
       local a, b = reach(gap, since_a, dev_a), reach(gap, since_b, dev_b)
@@ -102,7 +108,7 @@ local function judge(rules)
         at = a and b and max(a, b)
       end
     end
-    if not at then return nil end
+    if not at or at > HORIZON_MS then return nil end
     -- The closed forms round: the rule itself decides, a ms around.
     if at <= now then at = now + 1 end
     for _ = 1, 4 do

@@ -1,0 +1,223 @@
+"""The stream, added up: what became of every ticket, by the events alone.
+
+Events are the ground truth of the checker: they are written in the same step as what they tell of, and never change.
+A :class:`Ledger` takes them in order, so it can follow a realm while it works and be handed to the checker at the end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from matchmaker.checker.violation import Code, Violation
+from matchmaker.model import EventKind
+from matchmaker.willingness import EPS, Waiting
+
+NOTHING_KNOWN: Final = 2**63
+"""As ``complete_from_ms``: the ledger holds no event that anything may be held against."""
+
+
+@dataclass(slots=True)
+class Story:
+    """One ticket's life. ``event`` is "" where its beginning was trimmed; ``how`` and the ends are "" while it lives.
+
+    ``prev`` is the player's ticket that ended last before this one: its id, its last event and the realm ms of that;
+    None where no such is known.
+    """
+
+    ticket: str
+    player: str
+    queue: str
+    rating: float
+    deviation: float
+    enqueued_ms: int
+    event: str
+    prev: tuple[str, str, int] | None = None
+    how: str = ""
+    end_event: str = ""
+    end_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MatchStory:
+    """One match, as its event tells it. ``in_force`` is the version of the queue's rules at that moment and since when
+    it was, None where that was trimmed."""
+
+    event: str
+    at_ms: int
+    queue: str
+    version: int
+    in_force: tuple[int, int] | None
+    gap: float
+    value: float
+    one: Waiting
+    other: Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """A ticket that expired by itself."""
+
+    ticket: str
+    queue: str
+    waited_ms: int
+
+
+class Ledger:
+    """All that the events told so far. ``fold`` takes the next one; ids must ascend.
+
+    ``complete_from_ms``: the ledger has every event since this realm ms (0: every one there ever was).
+    """
+
+    def __init__(self, complete_from_ms: int = 0) -> None:
+        self.complete_from_ms = complete_from_ms
+        self.retain_ms = 0
+        self.last_id = "0-0"
+        self.events = 0
+        self.unseen = 0
+        self.counts: Counter[str] = Counter()
+        self.tickets: dict[str, Story] = {}
+        self.live: dict[str, str] = {}
+        self.last: dict[str, Story] = {}
+        self.events_of: dict[str, list[str]] = {}
+        self.matches: list[MatchStory] = []
+        self.expiries: list[Expiry] = []
+        self.in_force: dict[str, tuple[int, int]] = {}
+        self._violations: list[Violation] = []
+        self._unbegun: list[tuple[int, Violation]] = []
+
+    def violations(self) -> Iterator[Violation]:
+        """What the stream itself has wrong."""
+        yield from self._violations
+        yield from (violation for since, violation in self._unbegun if since >= self.complete_from_ms)
+
+    def knows(self, event_id: str) -> bool:
+        """Whether an event of this id, had it happened, would have been seen."""
+        moment = event_id.partition("-")[0]
+        return moment.isdecimal() and int(moment) >= self.complete_from_ms
+
+    def forget(self, floor_ms: int) -> None:
+        """Events before ``floor_ms`` may have been trimmed unseen: whatever they could have changed is unknown."""
+        self.complete_from_ms = max(self.complete_from_ms, floor_ms)
+        unsure = [story for story in self.tickets.values() if not story.how and story.enqueued_ms < floor_ms]
+        for story in unsure:
+            del self.tickets[story.ticket]
+            self.live.pop(story.player, None)
+        self.last = {player: story for player, story in self.last.items() if story.end_ms >= floor_ms}
+        self.in_force = {queue: known for queue, known in self.in_force.items() if known[1] >= floor_ms}
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    def fold(self, event_id: str, kind: str, text: str) -> None:
+        """Takes the next event of the stream; what is wrong with it is kept for :meth:`violations`."""
+        self.last_id = event_id
+        self.events += 1
+        try:
+            body = json.loads(text)
+            at = body["at"]
+            if body["v"] != 1 or body["event"] != kind or not isinstance(at, int):
+                raise ValueError("not an event of version 1")
+            self._take(event_id, EventKind(kind), at, body)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as fault:
+            self._blame(Code.EVENT_MALFORMED, f"event {event_id} ({kind}) cannot be read: {fault!r}")
+            return
+        if int(event_id.partition("-")[0]) != at:
+            self._blame(Code.EVENT_TIME, f"event {event_id} tells of realm ms {at}")
+
+    def _take(self, event_id: str, kind: EventKind, at: int, body: Mapping[str, Any]) -> None:
+        self.counts[kind.value] += 1
+        if kind is EventKind.ENQUEUED:
+            self._begin(event_id, at, body)
+        elif kind is EventKind.MATCHED:
+            self._match(event_id, at, body)
+        elif kind is EventKind.RULES:
+            if body["change"] != "removed":
+                self.in_force[body["queue"]] = (int(body["version"]), at)
+        else:
+            self._end(event_id, at, kind.value, body["queue"], body)
+            if kind is EventKind.EXPIRED:
+                self.expiries.append(Expiry(body["ticket"], body["queue"], int(body["waited_ms"])))
+
+    def _blame(self, code: Code, message: str) -> None:
+        self._violations.append(Violation(code, message))
+
+    def _begin(self, event_id: str, at: int, body: Mapping[str, Any]) -> None:
+        ticket, player = str(body["ticket"]), str(body["player"])
+        rating, deviation = float(body["rating"]), float(body.get("deviation", 0.0))
+        before = self.tickets.get(ticket)
+        if before is not None and (not before.how or at - before.end_ms < self.retain_ms):
+            self._blame(Code.ENQUEUED_TWICE, f"ticket {ticket} is enqueued again by {event_id}")
+            return
+        if player in self.live:
+            self._blame(Code.PLAYER_TWICE, f"player {player!r} waits with {self.live[player]} and again with {ticket}")
+        last = self.last.get(player)
+        prev = (last.ticket, last.end_event, last.end_ms) if last else None
+        self.tickets[ticket] = Story(ticket, player, str(body["queue"]), rating, deviation, at, event_id, prev)
+        self.live[player] = ticket
+        self.events_of.setdefault(player, []).append(event_id)
+
+    def _match(self, event_id: str, at: int, body: Mapping[str, Any]) -> None:
+        queue, teams = str(body["queue"]), body["teams"]
+        members = [member for team in teams for member in team]
+        shape = [len(team) for team in teams]
+        if shape != [1, 1] or len({member["ticket"] for member in members}) != 2:
+            self._blame(Code.MATCH_SHAPE, f"match {event_id} has teams of {shape}, not two different tickets")
+        elif members[0]["player"] == members[1]["player"]:
+            self._blame(Code.MATCH_SHAPE, f"match {event_id} has player {members[0]['player']!r} on both sides")
+        else:
+            one, other = (
+                Waiting(
+                    member["ticket"],
+                    float(member["rating"]),
+                    at - int(member["waited_ms"]),
+                    float(member.get("deviation", 0.0)),
+                )
+                for member in members
+            )
+            self.matches.append(
+                MatchStory(
+                    event_id,
+                    at,
+                    queue,
+                    int(body["rules"]),
+                    self.in_force.get(queue),
+                    float(body["gap"]),
+                    float(body["value"]),
+                    one,
+                    other,
+                )
+            )
+        for member in members:
+            self._end(event_id, at, "matched", queue, member)
+
+    def _end(self, event_id: str, at: int, how: str, queue: str, member: Mapping[str, Any]) -> None:
+        ticket, player = str(member["ticket"]), str(member["player"])
+        rating, since = float(member["rating"]), at - int(member["waited_ms"])
+        story = self.tickets.get(ticket)
+        if story is None:
+            what = Violation(Code.ENDED_UNKNOWN, f"ticket {ticket} ended ({how}) by {event_id} but never began")
+            self._unbegun.append((since, what))
+            deviation = float(member.get("deviation", 0.0))
+            story = self.tickets[ticket] = Story(ticket, player, queue, rating, deviation, since, "")
+        elif story.how:
+            self._blame(
+                Code.ENDED_TWICE,
+                f"ticket {ticket} ended by {story.end_event} ({story.how}) and again by {event_id} ({how})",
+            )
+            return
+        elif (player, queue, since) != (story.player, story.queue, story.enqueued_ms) or not (
+            abs(rating - story.rating) <= EPS
+        ):
+            self._blame(
+                Code.EVENT_DISAGREES,
+                f"event {event_id} tells of {player!r} in {queue!r} at {rating} since {since}, but ticket {ticket} is "
+                f"{story.player!r} in {story.queue!r} at {story.rating} since {story.enqueued_ms}",
+            )
+        story.how, story.end_event, story.end_ms = how, event_id, at
+        if self.live.get(story.player) == ticket:
+            del self.live[story.player]
+        self.last[story.player] = story
+        self.events_of.setdefault(story.player, []).append(event_id)

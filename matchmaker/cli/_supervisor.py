@@ -1,0 +1,201 @@
+"""Keeps the processes of ``up`` alive until it is asked to leave.
+
+One thread, one wait: signals (a child's end among them) arrive through a pipe, and the time-out is the next moment at
+which something is started again. A child gets a pipe for its standard input, whose other end only this process has, and
+leaves when that ends; so none outlives this process, however it died.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from matchmaker.embedded import EmbeddedServer
+
+ASKING_TO_LEAVE: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LEAVE_SECONDS: Final = 10.0
+"""A child that has not left by then is killed."""
+
+STEADY_SECONDS: Final = 30.0
+"""What lived this long is started again at once when it dies."""
+
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 10.0
+
+Tell = Callable[..., None]
+"""Called with the name of what happened and its details, some of them: number, pid, how, seconds, url."""
+
+
+@dataclass
+class Restarts:
+    """When to start something again: at once, then after pauses that double while it keeps dying young."""
+
+    started: float = 0.0
+    deaths: int = 0
+    at: float | None = 0.0
+
+    def begun(self, now: float) -> None:
+        self.started, self.at = now, None
+
+    def ended(self, now: float) -> float:
+        """Answers the pause in seconds."""
+        self.deaths = 0 if now - self.started >= STEADY_SECONDS else self.deaths + 1
+        pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** (self.deaths - 1)) if self.deaths else 0.0
+        self.at = now + pause
+        return pause
+
+    def is_due(self, now: float) -> bool:
+        return self.at is not None and self.at <= now
+
+
+class Child:
+    """One matcher, in whichever process it runs now. ``number`` counts from 1."""
+
+    def __init__(self, number: int, spawn: Callable[[int], subprocess.Popen[bytes]]) -> None:
+        self.number = number
+        self.restarts = Restarts()
+        self._spawn = spawn
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.process = self._spawn(self.number)
+        self.restarts.begun(time.monotonic())
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def bury(self) -> None:
+        """Gives back what the parent held of a process that ended."""
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
+        self.process = None
+
+
+class Supervisor:
+    """Matchers and, unless somebody else runs it, the server."""
+
+    def __init__(
+        self, count: int, spawn: Callable[[int], subprocess.Popen[bytes]], server: EmbeddedServer | None, tell: Tell
+    ) -> None:
+        self._children = [Child(i + 1, spawn) for i in range(count)]
+        self._server = server
+        self._server_restarts = Restarts(started=time.monotonic(), at=None)
+        self._tell = tell
+        self._wakeup = -1
+        self._asked = 0
+
+    def run(self, ready: Callable[[list[int]], None]) -> None:
+        """Returns once a signal asked to leave and everything has ended; ``ready`` is told the matchers' pids.
+
+        :raises EmbeddedServerError: the server died and could not be started again; the matchers have ended.
+        """
+        with self._signals():
+            try:
+                for child in self._children:
+                    child.start()
+                ready([child.process.pid for child in self._children if child.process])
+                while not self._asked:
+                    self._tend()
+                    self._wait(self._pause())
+                self._tell("leaving")
+            finally:
+                self._end_children()
+
+    # -- while it runs ---------------------------------------------------------------------------------------------
+
+    def _tend(self) -> None:
+        """Notices who died, and starts again whose time has come."""
+        for child in self._children:
+            if child.process is not None and not child.alive:
+                pid, how = child.process.pid, _how(child.process.returncode)
+                child.bury()
+                seconds = child.restarts.ended(time.monotonic())
+                self._tell("matcher_ended", number=child.number, pid=pid, how=how, seconds=seconds)
+            if child.restarts.is_due(time.monotonic()):
+                child.start()
+                if child.process is not None:
+                    self._tell("matcher_started", number=child.number, pid=child.process.pid)
+        if self._server is not None:
+            self._tend_server(self._server)
+
+    def _tend_server(self, server: EmbeddedServer) -> None:
+        restarts = self._server_restarts
+        if restarts.at is None and not server.alive:
+            seconds = restarts.ended(time.monotonic())
+            self._tell("server_ended", url=server.url, seconds=seconds)
+        if restarts.is_due(time.monotonic()):
+            server.restart()
+            restarts.begun(time.monotonic())
+            self._tell("server_started", url=server.url)
+
+    def _pause(self) -> float | None:
+        restarts = [self._server_restarts, *(child.restarts for child in self._children)]
+        moments = [one.at for one in restarts if one.at is not None]
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
+
+    # -- leaving ---------------------------------------------------------------------------------------------------
+
+    def _end_children(self) -> None:
+        """SIGTERM and time to finish the call in hand; who takes too long is killed, at a second request at once."""
+        for child in self._children:
+            child.signal(signal.SIGTERM)
+        deadline = time.monotonic() + LEAVE_SECONDS
+        asked = self._asked
+        while any(child.alive for child in self._children):
+            seconds = deadline - time.monotonic()
+            if seconds <= 0 or self._asked > asked:
+                for child in self._children:
+                    child.signal(signal.SIGKILL)
+                seconds = LEAVE_SECONDS
+            self._wait(seconds)
+        for child in self._children:
+            child.bury()
+
+    # -- signals ---------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Signals end the wait and interrupt nothing else."""
+        self._wakeup, written = os.pipe()
+        os.set_blocking(self._wakeup, False)
+        os.set_blocking(written, False)
+        previous_pipe = signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+        previous: dict[signal.Signals, Any] = {
+            number: signal.signal(number, _noted) for number in (*ASKING_TO_LEAVE, signal.SIGCHLD)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(previous_pipe)
+            os.close(self._wakeup)
+            os.close(written)
+
+    def _wait(self, seconds: float | None) -> None:
+        if select.select([self._wakeup], [], [], seconds)[0]:
+            self._asked += sum(number in ASKING_TO_LEAVE for number in os.read(self._wakeup, 4096))
+
+
+def _noted(*_: object) -> None:
+    """The byte in the pipe is what counts."""
+
+
+def _how(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,138 @@
+"""What every command has: where the server is, which realm, JSON or not, and how errors become exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+
+import click
+
+from matchmaker.cli.exits import Exit, exit_of
+from matchmaker.cli.output import Output
+from matchmaker.errors import InvalidInput, MatchmakerError, ServerUnavailable
+from matchmaker.model import checked_text
+from matchmaker.settings import Settings, redacted_url
+
+if TYPE_CHECKING:
+    import redis
+
+    from matchmaker.client import Matchmaker
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One run of a command: its settings, the realms it was asked about and where its answer goes."""
+
+    settings: Settings
+    realms: tuple[str, ...]
+    output: Output
+
+    @property
+    def realm(self) -> str:
+        return self.realms[0]
+
+    def url(self) -> str:
+        """The server to talk to: the one that is set, else the one that ``up`` runs on the data folder.
+
+        :raises ServerUnavailable: there is neither; says what to do.
+        """
+        if self.settings.redis_url is not None:
+            return self.settings.redis_url.get_secret_value()
+        from matchmaker.embedded import running_url
+
+        found = running_url(self.settings.data_dir)
+        if found is None:
+            raise ServerUnavailable(
+                f"no server is set and none runs on {self.settings.data_dir}: start one with `matchmaker up`, or give "
+                "--url or MATCHMAKER_REDIS_URL"
+            )
+        return found
+
+    @contextlib.contextmanager
+    def client(self, url: str | None = None) -> Iterator[redis.Redis]:
+        """A client that gives up on a reply after the time that is set."""
+        import redis
+
+        from matchmaker.connect import connection_options
+
+        address = url or self.url()
+        options = connection_options(address)
+        timeout = self.settings.socket_timeout_seconds
+        try:
+            client = redis.Redis.from_url(address, **{"socket_timeout": timeout, **options})
+            # A parameter that nobody knows is only noticed when a connection is made of it.
+            client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(
+                "redis_url", redacted_url(address), f"parameters that redis-py knows; {error}"
+            ) from error
+        with client:
+            yield client
+
+    @contextlib.contextmanager
+    def matchmaker(self, url: str | None = None, realm: str | None = None) -> Iterator[Matchmaker]:
+        from matchmaker.client import Matchmaker
+
+        with self.client(url) as client, Matchmaker(client, realm or self.realm) as mm:
+            yield mm
+
+
+def answers(function: Callable[Concatenate[Invocation, P], int | None]) -> Callable[..., int]:
+    """For a command about one realm: adds the options that all have, and answers with an exit code."""
+    return _with_options(function, many_realms=False)
+
+
+def answers_for_realms(function: Callable[Concatenate[Invocation, P], int | None]) -> Callable[..., int]:
+    """For a command that serves any number of realms."""
+    return _with_options(function, many_realms=True)
+
+
+def _with_options(
+    function: Callable[Concatenate[Invocation, P], int | None], *, many_realms: bool
+) -> Callable[..., int]:
+    @functools.wraps(function)
+    def run(*, as_json: bool, url: str | None, realm: Any, data_dir: str | None, **rest: Any) -> int:
+        output = Output(as_json)
+        try:
+            named = (realm,) if isinstance(realm, str) else tuple(realm or ())
+            settings = Settings.load(redis_url=url, realm=named[0] if named else None, data_dir=data_dir)
+            realms = tuple(checked_text("realm", one) for one in named) or (settings.realm,)
+            code = function(Invocation(settings, tuple(dict.fromkeys(realms)), output), **rest)  # type: ignore[call-arg]
+            return int(code or Exit.OK)
+        except MatchmakerError as error:
+            output.error(error)
+            return exit_of(error)
+        except KeyboardInterrupt:
+            return Exit.INTERRUPTED
+        except BrokenPipeError:
+            give_up_output()
+            return Exit.READER_GONE
+
+    options = [
+        click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document."),
+        click.option("--url", metavar="URL", help="The Redis server, instead of MATCHMAKER_REDIS_URL."),
+        click.option(
+            "--realm",
+            metavar="NAME",
+            multiple=many_realms,
+            help="The realm, instead of MATCHMAKER_REALM or main." + (" May be repeated." if many_realms else ""),
+        ),
+        click.option("--data-dir", metavar="DIR", help="The data folder of `up`, instead of MATCHMAKER_DATA_DIR."),
+    ]
+    for option in reversed(options):
+        run = option(run)
+    return run
+
+
+def give_up_output() -> None:
+    """The reader is gone: what is still buffered goes nowhere, so that Python's own last flush stays silent."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,168 @@
+"""``queues apply`` and ``queues show``: the rules of queues, and who waits in them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from matchmaker.cli.command import Invocation, answers
+from matchmaker.cli.output import points, span
+from matchmaker.cli.shapes import RealmClock, ticket_json
+from matchmaker.errors import UnknownQueue
+from matchmaker.rules import MAX_FILE_BYTES, load_rules, parse_rules, warnings_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matchmaker.client import Matchmaker
+    from matchmaker.model import Ticket
+    from matchmaker.reports import QueueChange, RealmStats, StoredRules
+    from matchmaker.rules import QueueRules
+
+STANDARD_INPUT: Final = "-"
+
+
+@click.group()
+def queues() -> None:
+    """Apply and show the rules of queues."""
+
+
+def read_rules(file: str) -> Mapping[str, QueueRules]:
+    """The rules in a file, or on standard input for ``-``. Raises RulesInvalid with everything that is wrong."""
+    if file != STANDARD_INPUT:
+        return load_rules(file)
+    return parse_rules(sys.stdin.buffer.read(MAX_FILE_BYTES + 1).decode("utf-8", "replace"), "standard input")
+
+
+def change_rows(changes: Sequence[QueueChange]) -> list[tuple[str, str, str]]:
+    """``ladder  created  version 1``."""
+    return [(change.queue, change.change, f"version {change.version}") for change in changes]
+
+
+@queues.command("apply")
+@click.argument("file")
+@click.option("--prune", is_flag=True, help="Also remove queues that FILE does not name, and cancel who waits in them.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would change.")
+@answers
+def apply_rules(invocation: Invocation, file: str, prune: bool, dry_run: bool) -> None:
+    """Check FILE (TOML, - for standard input) and store its rules in the realm.
+
+    All of it or nothing. Matchers use the rules from their next pass on; the same file again changes nothing.
+    """
+    rules = read_rules(file)
+    warnings = {queue: advice for queue, one in rules.items() if (advice := warnings_for(one))}
+    output = invocation.output
+    with invocation.matchmaker() as mm:
+        changes = mm.apply_rules(rules, prune=prune, dry=dry_run)
+    if output.as_json:
+        output.document({"realm": mm.calls.realm, "dry_run": dry_run, "changes": changes, "warnings": warnings})
+        return
+    output.table(change_rows(changes))
+    if dry_run:
+        output.line("nothing was changed")
+    for queue, advice in warnings.items():
+        for sentence in advice:
+            output.warning(f"{queue}: {sentence}")
+
+
+@queues.command("show")
+@click.argument("queue", required=False)
+@click.option("--waiting", is_flag=True, help="List those who wait, lowest rating first.")
+@answers
+def show(invocation: Invocation, queue: str | None, waiting: bool) -> None:
+    """List the realm's queues, or print the rules of one, as they would stand in queues.toml."""
+    with invocation.matchmaker() as mm:
+        stats = mm.stats()  # refuses a realm that does not exist
+        stored = mm.rules()
+        if queue is not None:
+            if queue not in stored:
+                raise UnknownQueue(queue, mm.calls.realm)
+            stored = {queue: stored[queue]}
+        if waiting:
+            _show_waiting(invocation, mm, list(stored))
+        elif queue is None:
+            _show_all(invocation, stored, stats)
+        else:
+            _show_one(invocation, stored[queue], stats)
+
+
+def _waiting_in(stats: RealmStats, queue: str) -> int:
+    return next((one.waiting for one in stats.queues if one.queue == queue), 0)
+
+
+def _queue_json(held: StoredRules, stats: RealmStats) -> dict[str, Any]:
+    return {
+        "queue": held.queue,
+        "version": held.version,
+        "closing": held.closing,
+        "waiting": _waiting_in(stats, held.queue),
+        "rules": held.rules.model_dump(mode="json"),
+    }
+
+
+def _show_all(invocation: Invocation, stored: Mapping[str, StoredRules], stats: RealmStats) -> None:
+    output = invocation.output
+    if output.as_json:
+        output.document({"realm": stats.realm, "queues": [_queue_json(held, stats) for held in stored.values()]})
+        return
+    rows = [
+        (
+            queue + (" (closing)" if held.closing else ""),
+            held.version,
+            _waiting_in(stats, queue),
+            held.rules.accept,
+            int(held.rules.max_gap),
+            _in_short(held.rules.willingness.model_dump()),
+        )
+        for queue, held in stored.items()
+    ]
+    output.table(rows, head=("queue", "version", "waiting", "accept", "max gap", "willingness"))
+
+
+def _in_short(willingness: Mapping[str, Any]) -> str:
+    """``per_second = 1``: what is not 0, and the kind unless it is the common one."""
+    said = {name: value for name, value in willingness.items() if value not in (None, 0, "linear")}
+    return ", ".join(f"{name} = {toml_value(value)}" for name, value in said.items()) or "0"
+
+
+def _show_one(invocation: Invocation, held: StoredRules, stats: RealmStats) -> None:
+    output = invocation.output
+    if output.as_json:
+        output.document({"realm": stats.realm, **_queue_json(held, stats)})
+        return
+    closing = ", closing" if held.closing else ""
+    output.line(f"# version {held.version}, {_waiting_in(stats, held.queue):,} waiting{closing}")
+    output.line(f"[{held.queue}]")
+    for field, value in held.rules.model_dump(exclude_none=True).items():
+        output.line(f"{field} = {toml_value(value)}")
+
+
+def _show_waiting(invocation: Invocation, mm: Matchmaker, names: list[str]) -> None:
+    output = invocation.output
+    tickets: list[Ticket] = [ticket for name in names for ticket in mm.snapshot(name)]
+    if output.as_json:
+        output.document({"realm": mm.calls.realm, "waiting": [ticket_json(ticket) for ticket in tickets]})
+        return
+    now_ms = RealmClock(mm).now_ms
+    rows = [
+        (ticket.queue, points(ticket.rating), ticket.player, span(now_ms - ticket.enqueued_ms), ticket.id)
+        for ticket in tickets
+    ]
+    output.table(rows, head=("queue", "rating", "player", "waits", "ticket"), right=(1, 3))
+
+
+def toml_value(value: object) -> str:
+    """A value of a rules file as TOML writes it; tables stand in one line."""
+    if isinstance(value, dict):
+        inner = ", ".join(f"{name} = {toml_value(one)}" for name, one in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)  # a basic string of TOML has JSON's escapes
+    return repr(int(value) if isinstance(value, float) and value.is_integer() else value)

@@ -1,0 +1,145 @@
+"""Tickets, matches and events, as JSON and as lines."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from matchmaker import errors
+from matchmaker.cli.output import plain, points, span
+from matchmaker.model import Event, EventKind, Match, Ticket, TicketState
+
+if TYPE_CHECKING:
+    from matchmaker.client import Matchmaker
+
+SPOKEN = {
+    EventKind.ENQUEUED: "enqueued",
+    EventKind.MATCHED: "match.found",
+    EventKind.CANCELLED: "cancelled",
+    EventKind.EXPIRED: "expired",
+}
+"""What `watch` calls the events of a player."""
+
+
+class RealmClock:
+    """From realm time to the clock on this machine's wall: the realm stands still over steps of its server's clock."""
+
+    def __init__(self, mm: Matchmaker) -> None:
+        self._mm = mm
+        self._ahead_ms = 0
+        self.now_ms = 0
+        self.read()
+
+    def read(self) -> None:
+        """Asks the realm for its time, in one call that writes nothing."""
+        self.now_ms = self._mm.runner.call(self._mm.calls.history("", "", "", 1)).now_ms
+        self._ahead_ms = int(time.time() * 1000) - self.now_ms
+
+    def refresh(self) -> None:
+        """As :meth:`read`, content with the last answer while the server is away."""
+        with contextlib.suppress(errors.ServerUnavailable):
+            self.read()
+
+    def wall(self, at_ms: int) -> str:
+        """Local time of day of a moment, HH:MM:SS."""
+        return time.strftime("%H:%M:%S", time.localtime((at_ms + self._ahead_ms) / 1000))
+
+
+# -- JSON ----------------------------------------------------------------------------------------------------------
+
+
+def match_json(match: Match) -> dict[str, Any]:
+    """A match in the words of its event."""
+    teams = [
+        [
+            {
+                "ticket": ticket.id,
+                "player": player.id,
+                "rating": player.rating,
+                "deviation": player.deviation,
+                "data": ticket.data,
+                "waited_ms": match.at_ms - ticket.enqueued_ms,
+            }
+            for ticket in team.tickets
+            for player in ticket.players
+        ]
+        for team in match.teams
+    ]
+    return {
+        "id": match.id,
+        "queue": match.queue,
+        "rules": match.rules_version,
+        "at_ms": match.at_ms,
+        "gap": match.gap,
+        "value": match.value,
+        "teams": teams,
+    }
+
+
+def ticket_json(ticket: Ticket) -> dict[str, Any]:
+    return {
+        "ticket": ticket.id,
+        "state": ticket.state.value,
+        "queue": ticket.queue,
+        "player": ticket.player,
+        "rating": ticket.rating,
+        "deviation": ticket.players[0].deviation,
+        "data": ticket.data,
+        "enqueued_ms": ticket.enqueued_ms,
+        "ended_ms": ticket.ended_ms,
+        "reason": ticket.reason,
+        "match": None if ticket.match is None else match_json(ticket.match),
+    }
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """What the player's channel carried."""
+    return {"id": event.id, "prev": event.prev, **event.body}
+
+
+# -- lines ---------------------------------------------------------------------------------------------------------
+
+
+def _who(ticket: Ticket) -> str:
+    return " + ".join(f"{plain(player.id)} ({points(player.rating)})" for player in ticket.players)
+
+
+def ticket_line(ticket: Ticket, now_ms: int | None = None) -> str:
+    """``ticket 01J9…  waiting    alice (1520)  ladder  12 s``; ``now_ms`` is realm time, None to leave the wait out."""
+    parts = [f"ticket {ticket.id}  {ticket.state:<9}", _who(ticket), ticket.queue]
+    if ticket.ended_ms is not None:
+        parts.append(f"after {span(ticket.ended_ms - ticket.enqueued_ms)}")
+    elif now_ms is not None:
+        parts.append(span(now_ms - ticket.enqueued_ms))
+    if ticket.reason:
+        parts.append(f"({plain(ticket.reason)})")
+    return "  ".join(parts)
+
+
+def match_line(clock: RealmClock, match: Match, about: str) -> str:
+    """``12:01:07  match.found  01J9…  alice (1520) vs bob (1561)  gap 41``; ``about`` is the ticket it is told to."""
+    teams = [" + ".join(_who(ticket) for ticket in team.tickets) for team in _own_first(match, about)]
+    return _line(clock, match.at_ms, EventKind.MATCHED, about, f"{' vs '.join(teams)}  gap {points(match.gap)}")
+
+
+def _own_first(match: Match, about: str) -> list[Any]:
+    return sorted(match.teams, key=lambda team: about not in [ticket.id for ticket in team.tickets])
+
+
+def event_line(clock: RealmClock, event: Event, player: str) -> str:
+    """One event as its player is told it."""
+    if event.match is not None:
+        own = next(ticket.id for ticket in event.match.tickets if player in [one.id for one in ticket.players])
+        return match_line(clock, event.match, own)
+    ticket = event.ticket
+    if ticket is None:
+        return _line(clock, event.at_ms, event.kind, "", "")
+    rest = f"{_who(ticket)}  {ticket.queue}"
+    if ticket.state is not TicketState.WAITING and ticket.ended_ms is not None:
+        rest += f"  after {span(ticket.ended_ms - ticket.enqueued_ms)}  ({plain(ticket.reason)})"
+    return _line(clock, event.at_ms, event.kind, ticket.id, rest)
+
+
+def _line(clock: RealmClock, at_ms: int, kind: EventKind, ticket: str, rest: str) -> str:
+    return f"{clock.wall(at_ms)}  {SPOKEN.get(kind, kind.value):<11}  {ticket}  {rest}".rstrip()

@@ -1,0 +1,88 @@
+"""The demo as one call: a place, the stage on it, the verdict, the picture."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from matchmaker import errors
+from matchmaker.demo.options import PLAYER_PROCESSES, DemoOptions, rules_text
+from matchmaker.demo.plot import draw
+from matchmaker.demo.progress import shown
+from matchmaker.demo.ratings import BUILT_IN, load_ratings
+from matchmaker.demo.report import Report, judge
+from matchmaker.demo.server import Place, open_place
+from matchmaker.demo.stage import Stage
+from matchmaker.rules import QueueRules, load_rules, parse_rules
+
+PICTURE = "waits.png"
+
+
+def run_demo(options: DemoOptions, console: Console) -> Report:
+    """Plays a demo, tells about it on the console and writes the files that were asked for.
+
+    :raises InvalidInput: a file cannot be used, or the queue is not in it; nothing was started.
+    :raises MatchmakerError: the server could not be started, or is gone.
+    :raises KeyboardInterrupt: it was interrupted twice, and everything was ended at once.
+    """
+    ratings = [] if options.ratings is None else load_ratings(options.ratings)
+    rules = _rules(options)
+    _try_files(options)
+    with open_place(options.redis_url) as place:
+        for line in _introduction(options, place, ratings):
+            _say(console, line)
+        with shown(console) as watch:
+            stage = _play(Stage(options, place, rules, ratings, watch=watch, say=lambda line: _say(console, line)))
+        report = judge(stage)
+    draw(report, options.plots / PICTURE)
+    for line in report.lines():
+        _say(console, line)
+    if options.json is not None:
+        options.json.write_text(json.dumps(report.body(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return report
+
+
+def _play(stage: Stage) -> Stage:
+    try:
+        asyncio.run(stage.play())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    return stage
+
+
+def _rules(options: DemoOptions) -> dict[str, QueueRules]:
+    if options.rules is None:
+        return parse_rules(rules_text(options.queue), "the demo's rules")
+    rules = load_rules(options.rules)
+    if options.queue not in rules:
+        raise errors.InvalidInput("queue", options.queue, f"a queue of {options.rules}: {', '.join(rules)}")
+    return rules
+
+
+def _try_files(options: DemoOptions) -> None:
+    """What cannot be written in the end is said at the beginning."""
+    try:
+        options.plots.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.InvalidInput("plots", str(options.plots), f"a folder to write into; {error.strerror}") from error
+    if options.json is not None:
+        try:
+            options.json.touch()
+        except OSError as error:
+            raise errors.InvalidInput("json", str(options.json), f"a file to write; {error.strerror}") from error
+
+
+def _introduction(options: DemoOptions, place: Place, ratings: Sequence[float]) -> list[str]:
+    drawn = BUILT_IN if options.ratings is None else f"{len(ratings):,} of {options.ratings}, with replacement"
+    return [
+        f"demo of {place.name.capitalize()} {place.version}, {options.matchers} matchers, {PLAYER_PROCESSES} processes "
+        "of players",
+        f"{options.rate:g} players/s for {options.seconds:g} s, seed {options.seed}; ratings: {drawn}",
+    ]
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,27 @@
+-- How tickets leave without a match.
+
+-- The place to the left of a ticket that leaves gets a new neighbour: it is due for a look.
+local function look_left_of(realm, ticket)
+  local rank = call("ZRANK", KEYS[12], ticket)
+  if rank and rank > 0 then
+    call("ZADD", KEYS[13], whole(realm.now), call("ZRANGE", KEYS[12], rank - 1, rank - 1)[1])
+  end
+end
+
+local UNMATCHED = '"v":1,"event":"%s","at":%.0f,"queue":"%s","ticket":"%s",%s,"waited_ms":%.0f,"reason":"%s"}'
+
+-- Ends waiting tickets of one line without a match: `how` is cancelled or expired. Events go out one by one, in order.
+local function end_unmatched(realm, line, records, how, reason_of)
+  if #records == 0 then return end
+  local endings = new_endings()
+  for _, record in ipairs(records) do
+    look_left_of(realm, record.ticket)
+    local text = string.format(UNMATCHED, how, realm.now, record.queue, record.ticket, record.members,
+      realm.now - record.enqueued_ms, reason_of(record))
+    local id = record_event(realm.now, how, "{" .. text)
+    ring(record.player, id, record.event, text)
+    add_ending(endings, record.ticket, record.player, ending_head(realm.now, how, id), record.middle)
+  end
+  remember(realm, endings, how)
+  settle_left(line, realm.now)
+end

@@ -1,0 +1,17 @@
+-- The reply of a pass: what it did, and the realm's agenda after it. `work` says that `tend` is wanted: the line stays
+-- due until it is done.
+local function passed_reply(realm, queue, work, looked, made, value, shown)
+  local next_moment
+  if work then
+    next_moment = realm.now
+    call("ZADD", KEYS[9], whole(realm.now), queue)
+  else
+    next_moment = settle_due(queue)
+  end
+  local line, due = earliest(KEYS[9])
+  local _, ends = earliest(KEYS[6])
+  return {
+    "passed", whole(realm.now), looked, made, number_text(value), next_moment and whole(next_moment) or "", due, line,
+    ends, work and 1 or 0, unpack(shown),
+  }
+end

@@ -1,0 +1,446 @@
+"""Every event of a player once, in order, whatever happened to the connection; or an error, never silence."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, Protocol
+
+import pytest
+import redis
+
+from matchmaker import errors
+from matchmaker.checker import Ledger, check, check_listeners
+from matchmaker.client import Matchmaker
+from matchmaker.inbox import MOST_UNREAD
+from matchmaker.model import TicketRequest
+from matchmaker.rules import QueueRules
+from tests.integration.stations import KINDS, Ear, Station, hear, hear_until, is_closed
+from tests.lua.world import World
+from tests.proxy import Proxy
+
+
+class Connect(Protocol):
+    """Makes a station of the kind under test, on the server or behind a proxy."""
+
+    def __call__(self, url: str | None = None) -> Station: ...
+
+
+@pytest.fixture(params=KINDS)
+def connect(request: pytest.FixtureRequest, redis_url: str, realm: str) -> Iterator[Connect]:
+    with ExitStack() as stack:
+
+        def make(url: str | None = None) -> Station:
+            station: Station = stack.enter_context(KINDS[request.param](url or redis_url, realm))
+            return station
+
+        yield make
+
+
+@pytest.fixture
+def proxy(redis_url: str) -> Iterator[Proxy]:
+    with Proxy(redis_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def world(redis_client: redis.Redis, realm: str) -> World:
+    """A realm in virtual time that remembers for a minute, and matches whoever is next to each other."""
+    world = World(redis_client, realm)
+    world.apply(QueueRules.model_validate({"willingness": {"base": 50.0}}), retain_seconds=60)
+    return world
+
+
+def told(world: World, player: str) -> list[str]:
+    """Ids of the player's events, from the stream."""
+    return [id_ for id_, _, body in world.events() if json.dumps(player) in json.dumps(body)]
+
+
+def rounds(world: World, player: str, count: int) -> None:
+    """The player comes and goes so many times: two events each."""
+    for _ in range(count):
+        world.now += 1
+        ticket = world.mm.enqueue("ladder", player, rating=1500)
+        world.mm.cancel(ticket)
+
+
+def match(world: World, player: str, other: str = "other") -> str:
+    """The player is matched; answers the match."""
+    for one in (player, other):
+        world.mm.enqueue("ladder", one, rating=1500)
+    return world.match_pass().matches[0].id
+
+
+def pass_floor(world: World) -> None:
+    """Lets so much time pass that everything up to now is forgotten."""
+    for _ in range(3):
+        world.now += 60_000
+        world.match_pass()
+
+
+# -- messages that are lost ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 5])
+@pytest.mark.parametrize("cut", [False, True], ids=["silently", "with-the-connection"])
+def test_every_nth_message_lost_the_last_one_included(
+    world: World, connect: Connect, proxy: Proxy, nth: int, cut: bool
+) -> None:
+    """Given a network that loses every nth message, the last too, when the connection is remade, then nothing is
+    missing and nothing comes twice."""
+    ear = connect(proxy.url).subscribe("ann")
+    assert ear.ready()
+    proxy.lose_messages(nth, cut=cut)
+    heard = []
+    for _ in range(nth):
+        rounds(world, "ann", 1)
+        match(world, "ann")
+        heard += hear_until(ear, told(world, "ann")[-1]) if cut else []
+    if not cut:
+        assert proxy.wait_dropped(4, 20), "nothing was lost"
+        proxy.lose_messages(0)
+        proxy.cut()
+        heard = hear_until(ear, told(world, "ann")[-1])
+    assert proxy.dropped >= (1 if cut else 4)
+    verdict = check_listeners(check(world.client, world.realm), {"ann": heard})
+    assert verdict.ok, verdict
+    assert verdict.expected == 4 * nth
+    assert ear.get(0.05) is None
+
+
+def test_a_message_lost_without_a_word_is_noticed_at_the_next_one(world: World, connect: Connect, proxy: Proxy) -> None:
+    """Given a listener whose connection lives but lost a message, when the next comes, then both are delivered."""
+    ear = connect(proxy.url).subscribe("ann")
+    assert ear.ready()
+    proxy.lose_messages(3)
+    rounds(world, "ann", 2)
+    assert hear(ear, 4) == told(world, "ann")
+    assert proxy.dropped == 1
+
+
+def test_ringing_a_match_again_reaches_whoever_did_not_hear_it_and_nobody_else(
+    world: World, connect: Connect, proxy: Proxy
+) -> None:
+    """Given two of whom one lost the match's message, when it is rung again, then that one has it, the other once."""
+    near, far = connect(), connect(proxy.url)
+    ann, other = far.subscribe("ann"), near.subscribe("other")
+    assert ann.ready()
+    assert other.ready()
+    proxy.lose_messages(2)
+    found = match(world, "ann")
+    assert hear_until(other, found) == told(world, "other")
+    assert hear(ann, 1) == told(world, "ann")[:1]
+    assert proxy.wait_dropped(1, 20)
+    assert near.publish_match_found(found) == 2
+    assert hear(ann, 1) == [found]
+    assert near.publish_match_found(found) == 2
+    world.now += 1
+    rounds(world, "ann", 1)
+    rounds(world, "other", 1)
+    for ear, player in ((ann, "ann"), (other, "other")):
+        assert hear(ear, 2) == told(world, player)[-2:]
+
+
+def test_ringing_a_match_that_nobody_knows_is_an_error(world: World, connect: Connect) -> None:
+    with pytest.raises(errors.UnknownMatch):
+        connect().publish_match_found("1-1")
+
+
+# -- where a listener begins ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("moment", ["before", "between", "after"])
+def test_subscribing_before_or_after_the_match_makes_no_difference(world: World, connect: Connect, moment: str) -> None:
+    station = connect()
+    ears = [station.subscribe("ann")] if moment == "before" else []
+    world.mm.enqueue("ladder", "ann", rating=1500)
+    ears += [station.subscribe("ann")] if moment == "between" else []
+    world.mm.enqueue("ladder", "bob", rating=1510)
+    world.match_pass()
+    ears += [station.subscribe("ann")] if moment == "after" else []
+    assert hear(ears[0], 2) == told(world, "ann")
+
+
+def test_without_a_cursor_a_listener_begins_with_the_latest_ticket(world: World, connect: Connect) -> None:
+    rounds(world, "ann", 3)
+    ear = connect().subscribe("ann")
+    assert hear(ear, 2) == told(world, "ann")[-2:]
+    rounds(world, "ann", 1)
+    assert hear(ear, 2) == told(world, "ann")[-2:]
+
+
+def test_a_cursor_resumes_after_any_event_of_a_chain_of_tickets(world: World, connect: Connect) -> None:
+    """Given a player who cancelled, was matched, expired, cancelled and waits, then after each event all others come."""
+    rounds(world, "ann", 1)
+    match(world, "ann")
+    ticket = world.mm.enqueue("ladder", "ann", rating=1500)
+    world.now += 1_800_000
+    world.run(world.calls.expire("ladder", [ticket.id]))
+    rounds(world, "ann", 1)
+    world.now += 1
+    world.mm.enqueue("ladder", "ann", rating=1500)
+    ids, station = told(world, "ann"), connect()
+    assert len(ids) == 9
+    for place, after in enumerate(ids):
+        ear = station.subscribe("ann", after)
+        assert ear.ready()
+        assert hear(ear, len(ids) - place - 1) == ids[place + 1 :]
+        assert ear.cursor == ids[-1]
+        assert ear.get(0.0) is None
+        ear.close()
+
+
+def test_a_history_longer_than_a_page_is_read_whole(world: World, connect: Connect) -> None:
+    rounds(world, "ann", 75)
+    ids = told(world, "ann")
+    assert hear(connect().subscribe("ann", ids[0]), 149) == ids[1:]
+
+
+def test_after_an_event_that_is_too_old_comes_an_error(world: World, connect: Connect) -> None:
+    """Given a cursor from before anything is remembered, when there may have been events since, then that is said."""
+    rounds(world, "ann", 1)
+    cursor = told(world, "ann")[0]
+    pass_floor(world)
+    rounds(world, "ann", 1)
+    ear = connect().subscribe("ann", cursor)
+    with pytest.raises(errors.EventsLost) as lost:
+        ear.get(20)
+    assert (lost.value.player, lost.value.after) == ("ann", cursor)
+    with pytest.raises(errors.EventsLost):
+        ear.get(0)
+
+
+def test_an_old_cursor_is_good_while_its_ticket_lives(world: World, connect: Connect) -> None:
+    """Given a player who waits since before the floor, when the wait ends, then the listener is told, not refused."""
+    ticket = world.mm.enqueue("ladder", "ann", rating=1500)
+    cursor = told(world, "ann")[0]
+    pass_floor(world)
+    ear = connect().subscribe("ann", cursor)
+    assert ear.ready()
+    world.mm.cancel(ticket)
+    assert hear(ear, 1) == told(world, "ann")[-1:]
+
+
+def test_a_listener_that_is_there_all_the_time_never_hears_that_something_was_lost(
+    world: World, connect: Connect, proxy: Proxy
+) -> None:
+    """Given a listener in sync, when the floor passes its last event and the connection breaks, then it goes on."""
+    ear = connect(proxy.url).subscribe("ann")
+    rounds(world, "ann", 1)
+    assert hear(ear, 2) == told(world, "ann")
+    pass_floor(world)
+    proxy.cut()
+    assert ear.ready()
+    rounds(world, "ann", 1)
+    assert hear(ear, 2) == told(world, "ann")[-2:]
+
+
+def test_a_listener_cut_off_for_longer_than_the_realm_remembers_is_told_so(
+    redis_url: str, realm: str, connect: Connect, proxy: Proxy
+) -> None:
+    """Given a listener without a connection, when its player's events are forgotten meanwhile, then silence would be a
+    lie. In real time, with a realm that remembers for a second."""
+    with Matchmaker(redis_url, realm) as mm:
+        mm.apply_rules({"ladder": QueueRules()}, retain_seconds=1)
+        ear = connect(proxy.url).subscribe("ann")
+        mm.enqueue("ladder", "ann", rating=1500)
+        assert len(hear(ear, 1)) == 1
+        mm.cancel_player("ann")
+        cursor = hear(ear, 1)[0]
+        proxy.stall()
+        proxy.cut()
+        missed = mm.cancel(mm.enqueue("ladder", "ann", rating=1500))
+        assert missed.ended_ms is not None
+        key = mm.calls.keys.meta
+        while int(mm.redis.hget(key, "floor_ms") or 0) <= missed.ended_ms:  # type: ignore[arg-type]
+            mm.attempt_match("ladder")
+        proxy.resume()
+        with pytest.raises(errors.EventsLost) as lost:
+            ear.get(20)
+    assert lost.value.after == cursor
+
+
+# -- listeners that do not read, and many of them ------------------------------------------------------------------------
+
+
+def test_a_listener_that_does_not_read_finds_everything_when_it_does(world: World, connect: Connect) -> None:
+    """Given more events than are kept for a listener, when it reads at last, then it gets them all and new ones too."""
+    ear = connect().subscribe("ann")
+    assert ear.ready()
+    rounds(world, "ann", MOST_UNREAD // 2 + 200)
+    heard = hear_until(ear, told(world, "ann")[-1])
+    rounds(world, "ann", 1)
+    heard += hear_until(ear, told(world, "ann")[-1])
+    assert heard == told(world, "ann")
+
+
+def test_two_listeners_of_one_player_each_hear_everything(world: World, connect: Connect) -> None:
+    station = connect()
+    one = station.subscribe("ann")
+    rounds(world, "ann", 1)
+    two = station.subscribe("ann", told(world, "ann")[0])
+    rounds(world, "ann", 1)
+    assert hear(one, 4) == told(world, "ann")
+    assert hear(two, 3) == told(world, "ann")[1:]
+    one.close()
+    assert station.subscriber_count == 1
+    rounds(world, "ann", 1)
+    assert hear(two, 2) == told(world, "ann")[-2:]
+    assert is_closed(one)
+
+
+def test_killed_connections_under_load_lose_and_repeat_nothing(
+    redis_url: str, redis_client: redis.Redis, realm: str, connect: Connect, proxy: Proxy
+) -> None:
+    """Given fifty players at play, when the server kills every listening connection, again and again, then each
+    listener heard what the stream tells."""
+    players = [f"p{i}" for i in range(50)]
+    station = connect(proxy.url)
+    with Matchmaker(redis_url, realm) as mm:
+        mm.apply_rules({"ladder": QueueRules.model_validate({"willingness": {"base": 50.0}})})
+        ears = {player: station.subscribe(player) for player in players}
+        assert all(ear.ready() for ear in ears.values())
+        rng, kills = random.Random(7), 0
+        ledger = Ledger()
+        while ledger.events < 1500:
+            some = rng.sample(players, 10)
+            mm.enqueue_many("ladder", [TicketRequest(player, rng.gauss(1500, 100)) for player in some])
+            mm.attempt_match("ladder")
+            connections = proxy.accepted
+            kills += int(redis_client.client_kill_filter(_type="pubsub"))  # type: ignore[no-untyped-call]
+            if kills % 3 == 0:
+                assert proxy.wait_accepted(connections + 1, 20)
+            report = check(redis_client, realm, ledger=ledger)
+            assert report.ok, str(report)
+        assert kills > 5
+        heard = {player: hear_until(ear, ledger.events_of[player][-1]) for player, ear in ears.items()}
+    verdict = check_listeners(ledger, heard)
+    assert verdict.ok, verdict
+    assert verdict.expected > 1400
+
+
+# -- the end of listeners ------------------------------------------------------------------------------------------------
+
+
+def test_listeners_are_counted(world: World, connect: Connect) -> None:
+    station, other = connect(), connect()
+    assert station.subscriber_count == 0
+    ears = [station.subscribe(player) for player in ("ann", "ann", "bob")]
+    assert station.subscriber_count == 3
+    assert other.subscriber_count == 0
+    station.unsubscribe(ears[0])
+    station.unsubscribe(ears[0])
+    assert station.subscriber_count == 2
+    assert station.clear_all() == 2
+    assert station.subscriber_count == 0
+    assert station.clear_all() == 0
+
+
+def test_a_closed_listener_hands_out_what_it_has_and_then_its_end(world: World, connect: Connect) -> None:
+    station = connect()
+    ear, other = station.subscribe("ann"), station.subscribe("ann")
+    rounds(world, "ann", 1)
+    assert hear(other, 2) == told(world, "ann")
+    ear.close()
+    rounds(world, "ann", 1)
+    assert hear(other, 2) == told(world, "ann")[-2:]
+    assert [event.id for event in ear.iterate()] == told(world, "ann")[:2]
+    assert is_closed(ear)
+    assert is_closed(ear)
+
+
+@pytest.mark.parametrize("end", ["unsubscribe", "clear_all", "close"])
+def test_whoever_waits_is_told_of_the_end(world: World, connect: Connect, end: str) -> None:
+    """Given a thread that waits in a listener without a limit, when the listener ends, then the wait does."""
+    station = connect()
+    ear = station.subscribe("ann")
+    assert ear.ready()
+    raised: list[errors.MatchmakerError] = []
+
+    def wait() -> None:
+        try:
+            ear.get(None)
+        except errors.MatchmakerError as error:
+            raised.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    if end == "unsubscribe":
+        station.unsubscribe(ear)
+    else:
+        getattr(station, end)()
+    waiting.join(20)
+    assert [type(error) for error in raised] == [errors.ListenerClosed]
+
+
+def test_after_clear_all_one_may_subscribe_again_after_close_not(world: World, connect: Connect) -> None:
+    station = connect()
+    station.subscribe("ann")
+    station.clear_all()
+    ear = station.subscribe("ann")
+    assert ear.ready()
+    rounds(world, "ann", 1)
+    assert hear(ear, 2) == told(world, "ann")
+    station.close()
+    station.close()
+    with pytest.raises(errors.ListenerClosed):
+        station.subscribe("ann")
+
+
+def test_unsubscribing_and_subscribing_in_one_breath_leaves_a_listener_that_hears(
+    world: World, connect: Connect
+) -> None:
+    station = connect()
+    ear = station.subscribe("ann")
+    for _ in range(50):
+        ear.close()
+        ear = station.subscribe("ann")
+    assert ear.ready()
+    rounds(world, "ann", 1)
+    assert hear(ear, 2) == told(world, "ann")
+
+
+# -- foreign messages ------------------------------------------------------------------------------------------------------
+
+ENQUEUED: dict[str, Any] = {"v": 1, "event": "enqueued", "queue": "ladder", "ticket": "t", "player": "ann", "rating": 1}
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"",
+        b"\xff\xfe",
+        b"7",
+        b"[]",
+        b"{}",
+        b"null",
+        b"[" * 20_000,
+        b'{"id":"1-1","prev":"","v":1,"event":"enqueued","at":1e999,"queue":"q"}',
+        b'{"id":"1-1","prev":"","v":1,"event":"matched","at":1,"queue":"q","rules":1,"gap":1,"value":1,"teams":7}',
+        b'{"id":"1-1","prev":"","v":1,"event":"matched","at":1,"queue":"q","rules":1,"gap":1,"value":1,"teams":["x"]}',
+        json.dumps({"id": "not an id", "prev": "", "at": 1, **ENQUEUED}).encode(),
+        json.dumps({"id": 5, "prev": "", "at": 1, **ENQUEUED}).encode(),
+        json.dumps({"id": "1-1", "prev": 5, "at": 1, **ENQUEUED}).encode(),
+        json.dumps({"id": "1-1", "prev": "", "at": 1, **ENQUEUED}).encode(),
+        json.dumps({"id": "9999999999999-0", "prev": "9999999999998-0", "at": 9999999999999, **ENQUEUED}).encode(),
+    ],
+    ids=lambda garbage: garbage[:70].decode("latin-1"),
+)
+def test_foreign_messages_disturb_nobody(world: World, connect: Connect, garbage: bytes) -> None:
+    """Given a listener, when somebody else's messages come over its channel, then it hears its own events only, each
+    once, and the realm is not asked over and over."""
+    ear: Ear = connect().subscribe("ann")
+    assert ear.ready()
+    rounds(world, "ann", 1)
+    assert hear(ear, 2) == told(world, "ann")
+    for _ in range(3):
+        assert world.client.publish(world.keys.channel("ann"), garbage) == 1
+        rounds(world, "ann", 1)
+        assert hear(ear, 2) == told(world, "ann")[-2:]
+    world.client.config_resetstat()
+    rounds(world, "ann", 1)
+    assert hear(ear, 2) == told(world, "ann")[-2:]
+    assert world.client.info("commandstats")["cmdstat_evalsha"]["calls"] < 20
