@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from matchmaker import errors
 from matchmaker.calls import HISTORY_TICKETS, PAGE_TICKETS, TICKETS_A_CALL, Batch, Call, Calls, Command, Plan, moment
@@ -62,14 +63,23 @@ def apply_plan(
 
 
 def attempt_plan(calls: Calls, queue: str, shown: int) -> Plan[PassReport]:
-    """One pass over what is due, arrivals that wait for the queue's interval included. What new rules left to do in
-    the line is done first."""
-    report: PassReport = yield calls.match_pass(queue, ahead=True, shown=shown)
-    if report.work:
-        while report.work:
-            report = yield calls.tend(queue)
-        report = yield calls.match_pass(queue, ahead=True, shown=shown)
-    return report
+    """One pass over what is due, arrivals that wait for the queue's interval included; and if new rules had left work
+    to do in the line, that work and another pass."""
+    first: PassReport = yield calls.match_pass(queue, ahead=True, shown=shown)
+    if not first.work:
+        return first
+    while True:
+        tended: PassReport = yield calls.tend(queue)
+        if not tended.work:
+            break
+    second: PassReport = yield calls.match_pass(queue, ahead=True, shown=shown)
+    return replace(
+        second,
+        looked=first.looked + second.looked,
+        made=first.made + second.made,
+        value=first.value + second.value,
+        matches=(first.matches + second.matches)[:shown],
+    )
 
 
 def stats_plan(calls: Calls) -> Plan[RealmStats]:

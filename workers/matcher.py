@@ -13,6 +13,7 @@ One process, one thread: the two connections, the signals and the timer meet in 
 
 from __future__ import annotations
 
+import math
 import random
 import signal
 import time
@@ -29,7 +30,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from matchmaker import errors
 from matchmaker.calls import Calls
 from matchmaker.connect import SOCKET_TIMEOUT_SECONDS, connection_options
-from matchmaker.reports import Agenda
+from matchmaker.reports import Agenda, PassReport
 from matchmaker.runner import Runner, typed_errors
 from matchmaker.server import matcher_name
 
@@ -38,6 +39,12 @@ REREAD_SECONDS = 4.0
 
 POP_SECONDS = 4
 """One blocking pop; redis-py wants less than 5 (its socket timeout)."""
+
+SILENT_SECONDS = 3 * POP_SECONDS
+"""A pop without any answer for so long is on a connection that died without telling."""
+
+REFUSED_SECONDS = 1.0
+"""The pause after the server refused a pass (a replica that became read-only, a script it does not run)."""
 
 STAND_IN_SECONDS = (0.2, 0.5)
 LINES_A_LOOK = 16
@@ -58,6 +65,7 @@ class RealmWork:
     look_at: float = 0.0
     hints: set[str] = field(default_factory=set)
     leads: bool = False
+    refused_at: float = -math.inf
     absorbed_ms: int | None = None
     counts: dict[str, int] = field(default_factory=lambda: {"passes": 0, "matches": 0, "expired": 0})
 
@@ -79,6 +87,7 @@ class Matcher:
         self._stopping = False
         self._in_wait = False
         self._pop: Any = None
+        self._popped_at = 0.0
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -128,7 +137,9 @@ class Matcher:
         """Sleeps until a token comes or the next look is due."""
         if self._pop is None:
             self._pop = self._waiting_client.connection_pool.get_connection()
-            self._pop.send_command("BRPOP", *self._by_wake_key, POP_SECONDS)
+            self._send_pop()
+        elif time.monotonic() - self._popped_at > SILENT_SECONDS:
+            raise exceptions.TimeoutError("the blocking pop is silent")
         seconds = min(work.look_at for work in self._realms) - time.monotonic()
         if seconds > 0 and not self._readable(seconds):
             return
@@ -136,12 +147,16 @@ class Matcher:
             return
         with typed_errors():
             reply = self._pop.read_response()
-        self._pop.send_command("BRPOP", *self._by_wake_key, POP_SECONDS)
+        self._send_pop()
         if reply is not None:
             work = self._by_wake_key[reply[0].decode()]
             work.look_at = 0.0
             if reply[1]:
                 work.hints.add(reply[1].decode())
+
+    def _send_pop(self) -> None:
+        self._pop.send_command("BRPOP", *self._by_wake_key, POP_SECONDS)
+        self._popped_at = time.monotonic()
 
     def _readable(self, seconds: float) -> bool:
         self._in_wait = True
@@ -182,18 +197,22 @@ class Matcher:
 
     def _look(self, work: RealmWork) -> None:
         """Gives each line that is due or hinted at one pass, and sets the moment of the next look."""
+        report: PassReport | None = None
+        now, due, ends, found = 0, None, None, False
         try:
             if work.hints:
                 # A pass answers with the agenda too, so a hint costs one call and not two before the match is made.
-                now, due, ends, found = self._pass(work, sorted(work.hints))
-                work.hints.clear()
-            else:
+                hints, work.hints = sorted(work.hints), set()
+                report, found = self._pass(work, hints)
+            if report is None:
                 agenda = self._runner.call(work.calls.peek(LINES_A_LOOK))
                 self._report_clock(work, agenda)
-                now, due, ends, found = agenda.now_ms, agenda.due_ms, agenda.ends_ms, False
+                now, due, ends = agenda.now_ms, agenda.due_ms, agenda.ends_ms
                 if agenda.overdue:
-                    now, due, ends, found = self._pass(work, [line for line, _ in agenda.overdue])
+                    report, found = self._pass(work, [line for line, _ in agenda.overdue])
                     work.leads = found
+            if report is not None:
+                now, due, ends = report.now_ms, report.due_ms, report.ends_ms
         except errors.UnknownRealm:
             self._sleep_at_most(work)
             return
@@ -202,30 +221,38 @@ class Matcher:
         work.leads = work.leads or found
         self._set_timer(work, now, due, ends)
 
-    def _pass(self, work: RealmWork, lines: Sequence[str]) -> tuple[int, int | None, int | None, bool]:
-        """One pass a line. Answers realm ms, the realm's next due moment and expiry, and whether there was work."""
-        found = False
-        now, due, ends = 0, None, None
+    def _pass(self, work: RealmWork, lines: Sequence[str]) -> tuple[PassReport | None, bool]:
+        """One pass a line. Answers the last report, None if no line could be served, and whether there was work."""
+        found, last = False, None
         for line in lines:
             try:
                 report = self._runner.call(work.calls.match_pass(line))
+                if report.work:
+                    report = self._runner.call(work.calls.tend(line))
             except errors.UnknownQueue:
+                continue
+            except (errors.ServerUnsuitable, errors.ScriptFault) as fault:
+                # One line that cannot be served must not keep the others waiting, nor this one spinning.
+                log.error("pass refused", realm=work.calls.realm, line=line, error=str(fault))
+                work.refused_at = time.monotonic()
                 continue
             work.counts["passes"] += 1
             work.counts["matches"] += report.made
-            if report.work:
-                report = self._runner.call(work.calls.tend(line))
             found = found or report.looked > 0
-            now, due, ends = report.now_ms, report.due_ms, report.ends_ms
-        return now, due, ends, found
+            last = report
+        return last, found
 
     def _set_timer(self, work: RealmWork, now_ms: int, due_ms: int | None, ends_ms: int | None) -> None:
         self._sleep_at_most(work)
         moments = [moment for moment in (due_ms, ends_ms) if moment is not None]
         if moments:
             seconds = max(0, min(moments) - now_ms) / 1000
+            if seconds > 0:
+                seconds += 0.001  # the server's ms is cut off, so a timer of whole ms would ring just before it
             if seconds > 0 and not work.leads:
                 seconds += self._rng.uniform(*STAND_IN_SECONDS)
+            if time.monotonic() - work.refused_at < REFUSED_SECONDS:
+                seconds = max(seconds, REFUSED_SECONDS)
             work.look_at = min(work.look_at, time.monotonic() + seconds)
 
     def _sleep_at_most(self, work: RealmWork) -> None:

@@ -171,8 +171,10 @@ class Supervisor:
         os.set_blocking(self._wakeup, False)
         os.set_blocking(written, False)
         previous_pipe = signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+        # What was ignored stays so: nohup means it, and a shell's background job is not for Ctrl-C.
+        heeded = [number for number in ASKING_TO_LEAVE if signal.getsignal(number) is not signal.SIG_IGN]
         previous: dict[signal.Signals, Any] = {
-            number: signal.signal(number, _noted) for number in (*ASKING_TO_LEAVE, signal.SIGCHLD)
+            number: signal.signal(number, _noted) for number in (*heeded, signal.SIGCHLD)
         }
         try:
             yield

@@ -64,8 +64,10 @@ class Players:
 
     async def tell(self) -> None:
         """Tells the demo the news, every now and then, until everybody went home."""
-        while not self._everybody_home:
+        over = False
+        while not over:
             await asyncio.sleep(NEWS_SECONDS)
+            over = self._everybody_home
             await self.tell_once()
 
     async def tell_once(self) -> None:

@@ -185,9 +185,9 @@ class Stage:
         await self._tell_players({"stop": "arrivals"})
 
     async def _wind_down(self) -> None:
-        """Until no pair falls due any more, or for :data:`WIND_DOWN_SECONDS`; who is left stays waiting."""
+        """Until no pair falls due any more or a bounded time has passed; who is left stays waiting."""
         self.phase = "winding down"
-        until = time.monotonic() + WIND_DOWN_SECONDS
+        until = time.monotonic() + min(WIND_DOWN_SECONDS, self.options.seconds)
         while (seconds := until - time.monotonic()) > 0 and not (self.interrupted or self._broken):
             agenda = await self._mm.runner.call(self._mm.calls.peek(1))
             if agenda.due_ms is None or agenda.due_ms > agenda.now_ms + 1000 * seconds:

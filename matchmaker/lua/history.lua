@@ -21,13 +21,17 @@ local player, after, ticket, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local meta = call("HMGET", KEYS[1], "schema", "floor_ms")
 if not meta[1] then return { "unknown_realm" } end
 local time = call("TIME")
-local _, offset = string.match(call("GET", KEYS[2]) or "0 0 0 0", "^(%d+) (%-?%d+)")
+local server = time[1] * 1000 + math.floor(time[2] / 1000)
+local last, offset = string.match(call("GET", KEYS[2]) or "0 0 0 0", "^(%d+) (%-?%d+)")
+-- A step of the clock that no script has absorbed yet: realm time will stand still over it (lib/realm).
+local step = server - last
+if step < 0 or step > LONGEST_STEP_MS then offset = offset - step end
 local realm = { ended = KEYS[7], ended_before = KEYS[8] }
 local events = {}
 
 local function reply(code, further)
   return {
-    code, meta[2], whole(time[1] * 1000 + math.floor(time[2] / 1000)), offset or "0", further or "", unpack(events),
+    code, meta[2], whole(server), whole(offset), further or "", unpack(events),
   }
 end
 

@@ -22,7 +22,7 @@
 --   upgrade          schema found, schema wanted
 -- Events: matched
 -- @include lib/realm lib/text lib/record lib/events lib/read_event lib/housekeeping lib/remember lib/line
--- @include lib/willingness lib/sweep lib/matching lib/slice lib/agenda lib/passed
+-- @include lib/willingness lib/sweep lib/matching lib/slice lib/certificates lib/agenda lib/passed
 
 -- Places looked at to either side of a due ticket. One of them is enough to see that nothing is due after all; a few
 -- hold all that is due in a line at rest; in a dense line the best matching settles well within the last.
@@ -46,7 +46,7 @@ local now, budget, most_shown = realm.now, tonumber(ARGV[4]), tonumber(ARGV[6])
 local rules, version = cjson.decode(stored[1]), stored[2]
 local willing, is_due, reach, due_at = judge(rules)
 local gated = rules.accept == "both"
-local halves = gated and { LOOK_BACK + 1, WIDE } or { NEAR, NARROW, WIDE }
+local halves = gated and { LOOK_BACK + 8, WIDE } or { NEAR, NARROW, WIDE }
 local size = call("ZCARD", KEYS[12])
 local looked, made, value, shown, done = 0, 0, 0, {}, {}
 
@@ -98,13 +98,13 @@ local function look_at(ticket, wanted)
   local mate = due and match_slice(s, rules, is_due) or {}
   if due then commit(s, mate) end
   if gated then
-    renew_both(s, mate, rules, reach, due_at, now)
+    renew_both(s, mate, rank - s.from + 1, wanted, done, rules, reach, due_at, now)
   else
     renew(s, mate, s.n > 2 * NARROW + 1, wanted, due_at, now, rules.interval_ms)
   end
   done[ticket] = true
-  if due then
-    local all = gated or s.n > 2 * NARROW + 1
+  if due and not gated then
+    local all = s.n > 2 * NARROW + 1
     for i = s.guard_left and 2 or 1, s.guard_right and s.n - 1 or s.n do
       if all or wanted[s.id[i]] then done[s.id[i]] = true end
     end

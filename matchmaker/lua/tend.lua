@@ -16,7 +16,7 @@
 --   upgrade          schema found, schema wanted
 -- Events: cancelled
 -- @include lib/realm lib/text lib/record lib/events lib/remember lib/line lib/leaving lib/willingness lib/sweep lib/slice
--- @include lib/position lib/recertify lib/agenda lib/passed
+-- @include lib/certificates lib/position lib/recertify lib/agenda lib/passed
 
 local realm, refusal = open_realm()
 if not realm then return refusal end

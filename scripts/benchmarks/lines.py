@@ -77,10 +77,12 @@ def rest(realm: Realm, wire: Wire, tickets: Sequence[TicketRequest], rules: str)
 
 
 def settle(realm: Realm, wire: Wire) -> int:
-    """Passes until nothing is due; answers how many matches they made."""
+    """Passes until nothing is due, and what new rules left to do; answers how many matches were made."""
     made = 0
     while True:
         report = realm.run(wire, realm.calls.match_pass(QUEUE))
         made += report.made
+        if report.work:
+            report = realm.run(wire, realm.calls.tend(QUEUE))
         if report.next_ms is None or report.next_ms > report.now_ms:
             return made

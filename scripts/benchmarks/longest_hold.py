@@ -10,8 +10,8 @@ duration by the server's clock (``cmdstat_evalsha``) is in the note: a call duri
 counts there in full.
 
 Calls, on a dense line unless said otherwise: passes; enqueues of a batch of 100; cancels; expiries of 100; clearing 100;
-pages of a snapshot; histories; and on the sparse line passes after an arrival, and passes that renew certificates after the
-rules have changed.
+pages of a snapshot; histories; and on the sparse line enqueues of one, passes after one arrival and after many, and the calls
+that renew certificates after the rules have changed.
 """
 
 from __future__ import annotations
@@ -122,13 +122,14 @@ def sparse(watch: Stopwatch, site: Site, wire: Wire, size: int, calls: int, seed
     fill(realm, wire, crowd.at(anywhere() for _ in range(min(size, 20 * calls))))
     _until_settled(watch, "pass, many arrivals", realm, calls)
     realm.apply(RENEWED)
-    _until_settled(watch, "pass, new rules", realm, calls)
+    _until_settled(watch, "tend, new rules", realm, calls)
 
 
 def _until_settled(watch: Stopwatch, what: str, realm: Realm, calls: int) -> None:
-    """At most ``calls`` passes, fewer if nothing is due any more."""
+    """At most ``calls`` passes, or calls of ``tend``, fewer if nothing is due any more."""
     for _ in range(calls):
-        report = watch.time(what, realm.calls.match_pass(QUEUE))
+        wanted = realm.calls.tend(QUEUE) if what.startswith("tend") else realm.calls.match_pass(QUEUE)
+        report = watch.time(what, wanted)
         if report.next_ms is None or report.next_ms > report.now_ms:
             return
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import resources
 from typing import Any, cast
 
 import redis
@@ -86,7 +87,10 @@ class Realm:
         return int(self.mm.redis.zcard(self.keys.line(QUEUE)))
 
 
-SCRIPTS = ("enqueue", "pass", "cancel", "expire", "overdue", "clear", "snapshot", "history", "peek", "status")
+def script_names() -> list[str]:
+    """Every script of the package."""
+    folder = resources.files("matchmaker").joinpath("lua")
+    return sorted(file.name.removesuffix(".lua") for file in folder.iterdir() if file.name.endswith(".lua"))
 
 
 @contextmanager
@@ -96,6 +100,6 @@ def site(run: Run, *options: str, appendonly: bool = False) -> Iterator[Site]:
     with ExitStack() as stack:
         server = stack.enter_context(EmbeddedServer(None, appendonly=appendonly, extra_args=options, binary=run.binary))
         client = stack.enter_context(redis.Redis.from_url(server.url))
-        for name in SCRIPTS:
+        for name in script_names():
             client.script_load(script(name).source)
         yield Site(server, client)

@@ -45,13 +45,14 @@ Cli = Callable[..., Result]
 class Running:
     """``matchmaker`` as a process of its own, in its own session; it does not outlive the ``with``."""
 
-    def __init__(self, *args: object, env: Mapping[str, str], stdout: int = subprocess.PIPE) -> None:
+    def __init__(self, *args: object, env: Mapping[str, str], cwd: Path | None = None) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATCHMAKER_")}
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "matchmaker.cli", *map(str, args)],
             env={**inherited, "PYTHONPATH": str(ROOT), **env},
+            cwd=cwd,
             stdin=subprocess.PIPE,
-            stdout=stdout,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,

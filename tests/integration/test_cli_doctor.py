@@ -114,7 +114,7 @@ def test_clock_steps_are_told(cli: Cli, mm: Matchmaker) -> None:
 
 
 def test_a_consumer_group_that_lags_is_named(cli: Cli, mm: Matchmaker) -> None:
-    """Given groups that keep up, that read nothing and that hold an old entry, when examined, then the late are named."""
+    """Given groups that keep up, read nothing or hold an old entry, when examined, then the late are named."""
     events = mm.calls.keys.events
     mm.redis.xadd(events, {"event": "x", "body": "{}"}, id=f"{newest_ms(mm) + 120_000}-0")
     assert findings(cli("doctor", "--json"))["consumers"] == ("ok", "nobody reads the stream as a group")
@@ -142,7 +142,7 @@ def test_a_server_that_may_evict_fails(bare_cli: Cli, own_server: StartServer) -
     done = bare_cli("doctor", "--url", server.url)
     assert done.code == 1
     assert re.search(
-        r"^FAIL +eviction +maxmemory-policy is volatile-lru: .* → CONFIG SET maxmemory-policy", done.out, re.M
+        r"^FAIL +eviction +maxmemory-policy is volatile-lru: .* → CONFIG SET maxmemory-policy", done.out, re.MULTILINE
     )
     assert re.search(r"^warn +persistence +appendonly is no: ", done.out, re.MULTILINE)
 

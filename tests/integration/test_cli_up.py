@@ -24,8 +24,8 @@ GONE_SECONDS = 15.0
 class Up(Running):
     """``up --json`` with handles on all it started, taken when it was ready."""
 
-    def __init__(self, folder: Path, *args: object) -> None:
-        super().__init__("up", "--json", *args, env={"MATCHMAKER_DATA_DIR": str(folder)})
+    def __init__(self, folder: Path, *args: object, cwd: Path | None = None) -> None:
+        super().__init__("up", "--json", *args, env={"MATCHMAKER_DATA_DIR": str(folder)}, cwd=cwd)
         self.folder = folder
         self.handles = ExitStack()
 
@@ -177,6 +177,15 @@ def test_up_shows_people_what_runs(folder: Path, rules_file: Path) -> None:
         up.signal(signal.SIGTERM)
         assert up.line().endswith("  leaving")
         assert up.ended() == 0
+
+
+def test_what_stands_where_the_user_stands_is_not_taken_for_ours(folder: Path, tmp_path: Path) -> None:
+    """Given a folder with a package named `workers`, when `up` is called there, then its matchers run all the same."""
+    (tmp_path / "workers").mkdir()
+    (tmp_path / "workers" / "__init__.py").write_text("raise SystemExit('the wrong one')\n")
+    with Up(folder, cwd=tmp_path) as up:
+        up.ready()
+        assert json.loads(up.error_line())["event"] == "matcher started"
 
 
 def test_wrong_rules_start_nothing(folder: Path, bare_cli: Cli, tmp_path: Path) -> None:

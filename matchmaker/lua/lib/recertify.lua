@@ -20,23 +20,24 @@ end
 -- Renews at most `places` certificates and expiries under the rules as they are now. Answers the places looked at.
 local function recertify(realm, queue, rules, position, places)
   local size = call("ZCARD", KEYS[12])
-  local from = math.max(0, rank_after(position) - 1)
+  local first, both = rank_after(position), rules.accept == "both"
+  -- On either side, places that see the new ones or are seen by them.
+  local beyond = both and LOOK_BACK or 1
+  local from = math.max(0, first - beyond)
   if from >= size then
     call("HDEL", KEYS[3], "c:" .. queue)
     return 0
   end
   local willing, _, reach, due_at = judge(rules)
-  local s = read_slice(from, from + places, size, realm.now, willing)
-  if rules.accept == "both" then
-    renew_both(s, {}, rules, reach, due_at, realm.now)
+  local s = read_slice(from, first + places - 1 + beyond, size, realm.now, willing)
+  if both then
+    renew_both(s, {}, nil, {}, {}, rules, reach, due_at, realm.now)
   else
     renew(s, {}, true, {}, due_at, realm.now, rules.interval_ms)
   end
   renew_expiry(s, rules, realm.now)
   if s.guard_right then
-    -- What comes before the guard is done; under "both" the last of it has not seen all of its LOOK_BACK places, but
-    -- the moment it reaches the last one it has seen bounds them.
-    local last = s.n - 1
+    local last = s.n - beyond
     call("HSET", KEYS[3], "c:" .. queue, number_text(s.x[last]) .. " " .. s.id[last])
   else
     call("HDEL", KEYS[3], "c:" .. queue)

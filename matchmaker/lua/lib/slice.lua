@@ -1,4 +1,4 @@
--- A slice: a stretch of the line, read once, matched, committed, and its certificates renewed.
+-- A slice: a stretch of the line, read once, matched, committed, and its certificates renewed (lib/certificates).
 
 -- Reads places from..to of the line: arrays id, packed, x, w, since, dev, 1-based.
 local function read_slice(from, to, size, now, willing)
@@ -13,7 +13,7 @@ local function read_slice(from, to, size, now, willing)
     w[i] = willing(now - enqueued, deviation)
   end
   return {
-    n = n, id = ids, packed = packed, x = x, w = w, since = since, dev = dev,
+    from = from, n = n, id = ids, packed = packed, x = x, w = w, since = since, dev = dev,
     -- An end of the line is an end; any other end of a slice is a guard that only lends its numbers.
     guard_left = from > 0, guard_right = from + n < size, open_left = false, open_right = false,
   }
@@ -74,76 +74,4 @@ local function match_slice(s, rules, is_due)
     end
   end
   return mate
-end
-
--- Writes renewed certificates: `set` alternates moments and tickets, `clear` lists tickets that can never fall due.
-local function write_certificates(set, clear)
-  if #set > 0 then call("ZADD", KEYS[13], unpack(set)) end
-  if #clear > 0 then call("ZREM", KEYS[13], unpack(clear)) end
-end
-
-local function add_certificate(set, clear, ticket, at)
-  if at then
-    local n = #set
-    set[n + 1] = whole(at)
-    set[n + 2] = ticket
-  else
-    clear[#clear + 1] = ticket
-  end
-end
-
--- Renews certificates of the places that stay, under "sum" and "either": the moment at which a place and its right
--- neighbour fall due. Unless `all`, only where the neighbour changed or a ticket is `wanted`. A right guard keeps its
--- own: what follows it was not read.
--- A ticket that nobody has looked at since it came stands for its left neighbour too, so its moment may be raised only
--- where that one is renewed with it.
-local function renew(s, mate, all, wanted, due_at, now, interval)
-  local set, clear, id, right, changed = {}, {}, s.id, nil, false
-  for i = s.n, 1, -1 do
-    if mate[i] then
-      changed = true
-    else
-      local mine = wanted[id[i]]
-      if (all or changed or mine) and not (i == s.n and s.guard_right) then
-        local at = right
-          and due_at(s.x[right] - s.x[i], s.since[i], s.dev[i], s.since[right], s.dev[right], now)
-        local known
-        if i == 1 and s.guard_left or not (all or mine) then
-          known = tonumber(call("ZSCORE", KEYS[13], id[i]) or nil)
-          if known and known > now and s.since[i] + interval <= now then known = nil end
-        end
-        if not known or (at and at < known) then add_certificate(set, clear, id[i], at) end
-      end
-      right, changed = i, mine
-    end
-  end
-  write_certificates(set, clear)
-end
-
--- The same under "both", where any of the LOOK_BACK places to the right may fall due first. A pair of i needs
--- w(i) >= gap, so the moment i reaches the last of them bounds all that lie further.
-local function renew_both(s, mate, rules, reach, due_at, now)
-  local set, clear, right, n = {}, {}, {}, 0
-  for i = s.n, 1, -1 do
-    if not mate[i] then
-      if not (i == s.n and s.guard_right) then
-        local at
-        local far = math.max(1, n - LOOK_BACK + 1)
-        for k = n, far, -1 do
-          local j = right[k]
-          local due = due_at(s.x[j] - s.x[i], s.since[i], s.dev[i], s.since[j], s.dev[j], now)
-          if due and (not at or due < at) then at = due end
-        end
-        if n > 0 and (n >= LOOK_BACK or s.guard_right) then
-          local gap = s.x[right[far]] - s.x[i]
-          local reached = gap <= rules.max_gap and reach(gap, s.since[i], s.dev[i])
-          if reached and reached > now and reached < (at or HORIZON_MS) then at = reached end
-        end
-        add_certificate(set, clear, s.id[i], at)
-      end
-      n = n + 1
-      right[n] = i
-    end
-  end
-  write_certificates(set, clear)
 end
