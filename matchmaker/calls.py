@@ -27,11 +27,11 @@ from matchmaker.scripts import Reply, Script, refusal, script
 T = TypeVar("T")
 Clock = Callable[[], int]
 
-PASS_PLACES = 256
-"""Places of a line that one pass may look at: 2 to 3 ms of a dense line on a slow core, under the 5 ms bound."""
+PASS_PLACES = 128
+"""Places of a line that one pass may look at: one slice of a dense line, some 2 ms on a slow core, under the 5 ms bound."""
 
-TICKETS_A_CALL = 100
-"""Tickets one enqueue call takes; some 2 ms."""
+TICKETS_A_CALL = 50
+"""Tickets that one call enqueues, cancels or clears; 1 to 2 ms."""
 
 PAGE_TICKETS = 200
 HISTORY_TICKETS = 32

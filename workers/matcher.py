@@ -48,7 +48,7 @@ REFUSED_SECONDS = 1.0
 
 STAND_IN_SECONDS = (0.2, 0.5)
 LINES_A_LOOK = 16
-EXPIRIES_A_CALL = 100
+EXPIRIES_A_CALL = 50
 
 log = structlog.get_logger()
 

@@ -26,7 +26,7 @@ local stored = call("HMGET", KEYS[3], "q:" .. queue, "c:" .. queue)
 if not stored[1] then return { "unknown_queue", queue } end
 local looked = 0
 if stored[2] == "closing" then
-  looked = close_line(realm, queue, math.min(tonumber(ARGV[4]), 100))
+  looked = close_line(realm, queue, math.min(tonumber(ARGV[4]), 50))
 elseif stored[2] then
   looked = recertify(realm, queue, cjson.decode(stored[1]), stored[2], tonumber(ARGV[4]))
 end

@@ -108,7 +108,7 @@ class AsyncEars:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._loop is not None and self._over is not None:
+        if self._loop is not None and self._over is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(READY_SECONDS)
 

@@ -182,7 +182,6 @@ def test_a_listener_reconnects_as_the_clock_is_set(own_scene: OwnScene, kind: st
     """Given a listener that has been quiet for longer than the realm remembers, when the server's clock is set and the
     connection breaks, before any script has seen the new time, then the listener goes on: it missed nothing."""
     _, scene = own_scene()
-    scene.mm.calls.keys  # noqa: B018
     scene.client.hset(scene.mm.calls.keys.meta, "retain_ms", 1000)
     with scene.ears(kind, ["alice"]) as ears:
         scene.mm.cancel(scene.mm.enqueue("ladder", "alice", rating=1500))
