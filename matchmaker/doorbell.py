@@ -7,7 +7,6 @@ mark each point from which on messages are complete: each one asks for a reading
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from matchmaker import errors
 from matchmaker.calls import Batch, Calls, Plan
 from matchmaker.inbox import Inbox, alive_clock
 from matchmaker.keys import Keys
-from matchmaker.model import Event, parse_message
+from matchmaker.model import Event, checked_text, parse_message
 from matchmaker.plans import first_page, whole_history
 from matchmaker.reports import History
 from matchmaker.scripts import Reply
@@ -46,6 +45,19 @@ def connection_settings(kwargs: dict[str, Any]) -> dict[str, Any]:
         "oss_cluster_maint_notifications_handler",
     )
     return {**{name: value for name, value in kwargs.items() if name not in dropped}, **changed}
+
+
+def read_message(text: bytes) -> Event | None:
+    """The event that a channel carried; None for somebody else's message on it: the realm says what is true."""
+    try:
+        event = parse_message(text.decode())
+        if event.prev:
+            checked_text("after", event.prev)
+        checked_text("after", event.id)
+    # Text of any shape at all: numbers too large, objects where lists belong, nesting without end.
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, errors.InvalidInput):
+        return None
+    return event
 
 
 class Switchboard:
@@ -111,7 +123,7 @@ class Switchboard:
         self._confirmed.clear()
         self._unread.clear()
         for inbox in self.everyone():
-            inbox.lose_sync()
+            inbox.lose_sync(self.last_alive)
 
     def take(self, reply: Any) -> None:
         """One reply of the doorbell."""
@@ -127,14 +139,10 @@ class Switchboard:
             self._ring(self._inboxes.get(player, ()), bytes(reply[2]))
 
     def _ring(self, inboxes: Iterable[Inbox], text: bytes) -> None:
-        event: Event | None
-        try:
-            event = parse_message(text.decode())
-        except (ValueError, KeyError, TypeError, json.JSONDecodeError):
-            event = None  # somebody else's message on our channel: the realm says what is true
+        event = read_message(text)
         for inbox in list(inboxes):
             if event is None:
-                inbox.lose_sync()
+                inbox.lose_sync(alive_clock())
             if event is None or inbox.receive(event):
                 self.ask(inbox)
 
@@ -152,7 +160,7 @@ class Switchboard:
                 self.ask(inbox)
             elif isinstance(result, errors.MatchmakerError):
                 inbox.fail(result)
-            elif inbox.player in self._confirmed and inbox.synchronise(result, self.last_alive):
+            elif inbox.player in self._confirmed and inbox.synchronise(result):
                 self.ask(inbox)
 
 

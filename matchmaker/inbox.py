@@ -47,7 +47,9 @@ class Inbox:
     closed: bool = False
     behind: bool = False
     in_sync_at: float | None = None
+    silent_since: float | None = None
     _newest_seen: str = _BEGINNING
+    _awaited: str = _BEGINNING
     _fresh: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -65,36 +67,41 @@ class Inbox:
             return False
         # An event without a predecessor follows everything: this connection has carried all since the last reading.
         if event.prev not in ("", self.cursor):
-            self.synced = False
+            self.lose_sync(alive_clock())
             return True
         self._hand_over(event)
         return False
 
-    def lose_sync(self) -> None:
-        """Messages may have been missed from now on."""
+    def lose_sync(self, since: float) -> None:
+        """Messages may have been missed since then, a moment of :func:`alive_clock`."""
         self.synced = False
+        if self.silent_since is None:
+            self.silent_since = since
 
-    def synchronise(self, history: History, last_alive: float) -> bool:
-        """Takes the player's history after ``cursor``; answers whether it must be read once more.
-
-        ``last_alive`` is the moment (of :func:`alive_clock`) until which the doorbell is known to have worked.
-        """
+    def synchronise(self, history: History) -> bool:
+        """Takes the player's history after ``cursor``; answers whether it must be read once more."""
         if self.closed:
             return False
-        if self._may_have_lost(history, last_alive):
+        if self._may_have_lost(history):
             self.fail(errors.EventsLost(self.player, self.cursor))
             return False
         self._fresh = False
         self.in_sync_at = alive_clock()
+        self.silent_since = None
         self.cursor = self.cursor or _BEGINNING
         self.synced = True
         for event in history.events:
             if event_order(event.id) > event_order(self.cursor):
                 self._hand_over(event)
-        if self.synced and event_order(self._newest_seen) > event_order(self.cursor):
-            self.synced = False
-            return True
-        return False
+        if not self.synced or event_order(self._newest_seen) <= event_order(self.cursor):
+            return False
+        if self._newest_seen == self._awaited:
+            # It was read for once more and the realm does not have it: somebody else's, or a realm that is no more.
+            self._newest_seen = self.cursor
+            return False
+        self._awaited = self._newest_seen
+        self.lose_sync(alive_clock())
+        return True
 
     def caught_up(self) -> bool:
         """The listener has read all it was handed; answers whether more waits for it in the realm."""
@@ -111,12 +118,13 @@ class Inbox:
 
     def _hand_over(self, event: Event) -> None:
         if self.behind or self.unread() >= MOST_UNREAD:
-            self.behind, self.synced = True, False
+            self.behind = True
+            self.lose_sync(alive_clock())
             return
         self.cursor = event.id
         self.deliver(event)
 
-    def _may_have_lost(self, history: History, last_alive: float) -> bool:
+    def _may_have_lost(self, history: History) -> bool:
         if self._fresh or history.end is Reply.REACHED:
             return False
         if history.events and history.events[0].prev == self.cursor:
@@ -125,5 +133,5 @@ class Inbox:
             return False
         if self.in_sync_at is None:
             return history.floor_ms > 0 or history.end is Reply.FORGOTTEN
-        silent_ms = (alive_clock() - max(self.in_sync_at, last_alive)) * 1000
+        silent_ms = 0.0 if self.silent_since is None else (alive_clock() - self.silent_since) * 1000
         return history.now_ms - silent_ms < history.floor_ms

@@ -74,6 +74,7 @@ class Matcher:
     """The loop of one process over its realms. ``run`` returns after :meth:`stop`, in the middle of nothing."""
 
     def __init__(self, url: str, realms: Sequence[str], *, rng: random.Random | None = None) -> None:
+        self._url = url
         options = connection_options(url)
         self._client = redis.Redis.from_url(url, socket_timeout=SOCKET_TIMEOUT_SECONDS, **options)
         # Its own settings: a blocking pop must outlast no timeout below it, and is never sent twice by the library.
@@ -121,14 +122,16 @@ class Matcher:
 
     def _leave(self) -> None:
         """The pop in flight may have taken a token nobody will act on: put one back for the others."""
+        self._client.close()
         if self._pop is not None:
             self._drop_pop()
-            for work in self._realms:
+            # No second try and little patience: if the server is away, nobody waits on it either.
+            with redis.Redis.from_url(self._url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=None) as client:
                 try:
-                    self._client.lpush(work.calls.keys.wake, "")
-                except exceptions.RedisError:
-                    break  # then nobody waits on that server either
-        self._client.close()
+                    for work in self._realms:
+                        client.lpush(work.calls.keys.wake, "")
+                except exceptions.RedisError as fault:
+                    log.warning("no hint left for the others", error=str(fault))
         log.info("matcher left", **{work.calls.realm: work.counts for work in self._realms})
 
     # -- waiting ---------------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ async def test_from_the_clients(scene: Scene, kind: str, field: str, value: Any)
             await mm.enqueue("ladder", arguments.pop("player"), **arguments)
     assert refused.value.field == field
     assert str(refused.value).startswith(f"{field}: ")
-    assert refused.value.bound in str(refused.value)
+    assert "allowed" in str(refused.value)
     assert len(str(refused.value)) < 300
     assert books(scene) == before
 
