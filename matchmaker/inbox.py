@@ -46,10 +46,10 @@ class Inbox:
     synced: bool = False
     closed: bool = False
     behind: bool = False
-    in_sync_at: float | None = None
     silent_since: float | None = None
     _newest_seen: str = _BEGINNING
     _awaited: str = _BEGINNING
+    _ever_synced: bool = field(default=False, init=False)
     _fresh: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -86,7 +86,7 @@ class Inbox:
             self.fail(errors.EventsLost(self.player, self.cursor))
             return False
         self._fresh = False
-        self.in_sync_at = alive_clock()
+        self._ever_synced = True
         self.silent_since = None
         self.cursor = self.cursor or _BEGINNING
         self.synced = True
@@ -131,7 +131,7 @@ class Inbox:
             return False
         if event_order(self.cursor)[0] >= history.floor_ms and self.cursor != _BEGINNING:
             return False
-        if self.in_sync_at is None:
+        if not self._ever_synced:
             return history.floor_ms > 0 or history.end is Reply.FORGOTTEN
         silent_ms = 0.0 if self.silent_since is None else (alive_clock() - self.silent_since) * 1000
         return history.now_ms - silent_ms < history.floor_ms

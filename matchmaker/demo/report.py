@@ -124,7 +124,7 @@ def _table(body: dict[str, Any]) -> list[str]:
     rows = (
         ("wait", "wait_ms", 1000, "s", "of a matched ticket, by the realm's clock"),
         ("gap", "gap", 1, "points", "of a match"),
-        ("doorbell", "doorbell_ms", 1, "ms", "from the match, stamped in whole ms, to the player"),
+        ("doorbell", "doorbell_ms", 1, "ms", "from the match (in whole ms) to the player, cuts included"),
         ("enqueue", "enqueue_ms", 1, "ms", "from the call to the acknowledged ticket"),
         ("lag", "lag_ms", 1, "ms", "by which players came late to their arrival"),
     )

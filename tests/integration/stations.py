@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
@@ -19,7 +19,7 @@ from matchmaker.notifications import Listener, NotificationService
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 10.0
 """Longer than anything here takes: whoever waits this long waits in vain."""
 
 
@@ -130,7 +130,7 @@ class ThreadStation:
         self._client.close()
 
 
-# -- asyncio, in a loop of its own ---------------------------------------------------------------------------------------
+# -- asyncio, in a loop of its own -------------------------------------------------------------------------------------
 
 
 class AioEar:
@@ -203,7 +203,7 @@ class AioStation:
         self._loop.close()
 
 
-KINDS: dict[str, type[ThreadStation] | type[AioStation]] = {"threads": ThreadStation, "asyncio": AioStation}
+KINDS: dict[str, Callable[[str, str], Station]] = {"threads": ThreadStation, "asyncio": AioStation}
 
 
 def is_closed(ear: Ear) -> bool:

@@ -34,8 +34,7 @@ def connect(request: pytest.FixtureRequest, redis_url: str, realm: str) -> Itera
     with ExitStack() as stack:
 
         def make(url: str | None = None) -> Station:
-            station: Station = stack.enter_context(KINDS[request.param](url or redis_url, realm))
-            return station
+            return stack.enter_context(KINDS[request.param](url or redis_url, realm))
 
         yield make
 
@@ -81,7 +80,7 @@ def pass_floor(world: World) -> None:
         world.match_pass()
 
 
-# -- messages that are lost ----------------------------------------------------------------------------------------------
+# -- messages that are lost --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3, 5])
@@ -134,6 +133,7 @@ def test_ringing_a_match_again_reaches_whoever_did_not_hear_it_and_nobody_else(
     assert hear_until(other, found) == told(world, "other")
     assert hear(ann, 1) == told(world, "ann")[:1]
     assert proxy.wait_dropped(1, 20)
+    proxy.lose_messages(0)
     assert near.publish_match_found(found) == 2
     assert hear(ann, 1) == [found]
     assert near.publish_match_found(found) == 2
@@ -144,12 +144,13 @@ def test_ringing_a_match_again_reaches_whoever_did_not_hear_it_and_nobody_else(
         assert hear(ear, 2) == told(world, player)[-2:]
 
 
-def test_ringing_a_match_that_nobody_knows_is_an_error(world: World, connect: Connect) -> None:
+@pytest.mark.usefixtures("world")
+def test_ringing_a_match_that_nobody_knows_is_an_error(connect: Connect) -> None:
     with pytest.raises(errors.UnknownMatch):
         connect().publish_match_found("1-1")
 
 
-# -- where a listener begins ---------------------------------------------------------------------------------------------
+# -- where a listener begins -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("moment", ["before", "between", "after"])
@@ -173,7 +174,7 @@ def test_without_a_cursor_a_listener_begins_with_the_latest_ticket(world: World,
 
 
 def test_a_cursor_resumes_after_any_event_of_a_chain_of_tickets(world: World, connect: Connect) -> None:
-    """Given a player who cancelled, was matched, expired, cancelled and waits, then after each event all others come."""
+    """Given a player who cancelled, was matched, expired, cancelled and waits, then after each event all others do."""
     rounds(world, "ann", 1)
     match(world, "ann")
     ticket = world.mm.enqueue("ladder", "ann", rating=1500)
@@ -255,7 +256,7 @@ def test_a_listener_cut_off_for_longer_than_the_realm_remembers_is_told_so(
         missed = mm.cancel(mm.enqueue("ladder", "ann", rating=1500))
         assert missed.ended_ms is not None
         key = mm.calls.keys.meta
-        while int(mm.redis.hget(key, "floor_ms") or 0) <= missed.ended_ms:  # type: ignore[arg-type]
+        while int(mm.redis.hget(key, "floor_ms") or 0) <= missed.ended_ms:
             mm.attempt_match("ladder")
         proxy.resume()
         with pytest.raises(errors.EventsLost) as lost:
@@ -263,7 +264,7 @@ def test_a_listener_cut_off_for_longer_than_the_realm_remembers_is_told_so(
     assert lost.value.after == cursor
 
 
-# -- listeners that do not read, and many of them ------------------------------------------------------------------------
+# -- listeners that do not read, and many of them ----------------------------------------------------------------------
 
 
 def test_a_listener_that_does_not_read_finds_everything_when_it_does(world: World, connect: Connect) -> None:
@@ -280,6 +281,7 @@ def test_a_listener_that_does_not_read_finds_everything_when_it_does(world: Worl
 def test_two_listeners_of_one_player_each_hear_everything(world: World, connect: Connect) -> None:
     station = connect()
     one = station.subscribe("ann")
+    assert one.ready()
     rounds(world, "ann", 1)
     two = station.subscribe("ann", told(world, "ann")[0])
     rounds(world, "ann", 1)
@@ -310,7 +312,7 @@ def test_killed_connections_under_load_lose_and_repeat_nothing(
             mm.enqueue_many("ladder", [TicketRequest(player, rng.gauss(1500, 100)) for player in some])
             mm.attempt_match("ladder")
             connections = proxy.accepted
-            kills += int(redis_client.client_kill_filter(_type="pubsub"))  # type: ignore[no-untyped-call]
+            kills += int(redis_client.client_kill_filter(_type="pubsub"))
             if kills % 3 == 0:
                 assert proxy.wait_accepted(connections + 1, 20)
             report = check(redis_client, realm, ledger=ledger)
@@ -322,10 +324,11 @@ def test_killed_connections_under_load_lose_and_repeat_nothing(
     assert verdict.expected > 1400
 
 
-# -- the end of listeners ------------------------------------------------------------------------------------------------
+# -- the end of listeners ----------------------------------------------------------------------------------------------
 
 
-def test_listeners_are_counted(world: World, connect: Connect) -> None:
+@pytest.mark.usefixtures("world")
+def test_listeners_are_counted(connect: Connect) -> None:
     station, other = connect(), connect()
     assert station.subscriber_count == 0
     ears = [station.subscribe(player) for player in ("ann", "ann", "bob")]
@@ -353,7 +356,8 @@ def test_a_closed_listener_hands_out_what_it_has_and_then_its_end(world: World, 
 
 
 @pytest.mark.parametrize("end", ["unsubscribe", "clear_all", "close"])
-def test_whoever_waits_is_told_of_the_end(world: World, connect: Connect, end: str) -> None:
+@pytest.mark.usefixtures("world")
+def test_whoever_waits_is_told_of_the_end(connect: Connect, end: str) -> None:
     """Given a thread that waits in a listener without a limit, when the listener ends, then the wait does."""
     station = connect()
     ear = station.subscribe("ann")
@@ -403,7 +407,7 @@ def test_unsubscribing_and_subscribing_in_one_breath_leaves_a_listener_that_hear
     assert hear(ear, 2) == told(world, "ann")
 
 
-# -- foreign messages ------------------------------------------------------------------------------------------------------
+# -- foreign messages --------------------------------------------------------------------------------------------------
 
 ENQUEUED: dict[str, Any] = {"v": 1, "event": "enqueued", "queue": "ladder", "ticket": "t", "player": "ann", "rating": 1}
 

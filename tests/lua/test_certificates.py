@@ -153,8 +153,12 @@ class Line(RuleBasedStateMachine):
 
     def due_pair(self, line: list[Waiting], now_ms: int) -> tuple[Waiting, Waiting] | None:
         """A pair that is due at that moment, if there is one; arrivals that the interval holds back then left out."""
-        ready = now_ms - self.rules.interval_ms
-        for low, high in self.promised_pairs([one for one in line if one.enqueued_ms <= ready]):
+        ready = {one.ticket for one in line if one.enqueued_ms <= now_ms - self.rules.interval_ms}
+        if self.rules.accept != "both":
+            line = [one for one in line if one.ticket in ready]
+        for low, high in self.promised_pairs(line):
+            if not {low.ticket, high.ticket} <= ready:
+                continue
             gap = high.rating - low.rating
             apart = Waiting(high.ticket, high.rating + HAIR, high.enqueued_ms, high.deviation)
             if is_due(self.rules, low, apart if gap + 2 * HAIR < self.rules.max_gap else high, now_ms):
