@@ -28,7 +28,7 @@ T = TypeVar("T")
 Clock = Callable[[], int]
 
 PASS_PLACES = 128
-"""Places of a line that one pass may look at: one slice of a dense line, some 2 ms on a slow core, under the 5 ms bound."""
+"""Places of a line that one pass may look at: one slice of a dense line, some 2 ms on a slow core."""
 
 TICKETS_A_CALL = 50
 """Tickets that one call enqueues, cancels or clears; 1 to 2 ms."""

@@ -11,7 +11,7 @@ import redis
 
 from matchmaker import errors
 from matchmaker.calls import Calls, Clock
-from matchmaker.connect import SOCKET_TIMEOUT_SECONDS, connection_options
+from matchmaker.connect import open_client
 from matchmaker.model import Event, Match, Ticket, TicketRequest, TicketState, checked_text, new_ticket_id
 from matchmaker.notifications import Listener, NotificationService
 from matchmaker.plans import apply_plan, cancel_plan, enqueue_one_plan, stats_plan
@@ -58,12 +58,7 @@ class Matchmaker:
 
     def __init__(self, redis_or_url: redis.Redis | str, realm: str = "main", *, clock: Clock | None = None) -> None:
         self._owns_client = isinstance(redis_or_url, str)
-        if isinstance(redis_or_url, str):
-            self.redis = redis.Redis.from_url(
-                redis_or_url, socket_timeout=SOCKET_TIMEOUT_SECONDS, **connection_options(redis_or_url)
-            )
-        else:
-            self.redis = redis_or_url
+        self.redis = open_client(redis_or_url) if isinstance(redis_or_url, str) else redis_or_url
         self.calls = Calls(checked_text("realm", realm), clock)
         self.runner = Runner(self.redis)
         self.notifications = NotificationService(self.redis, realm)

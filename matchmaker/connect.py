@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError, TimeoutError
 from redis.retry import Retry
@@ -16,23 +19,28 @@ CONNECT_TIMEOUT_SECONDS = 2.0
 RETRIES = 8
 """Some 3 s of trying again, with jitter so that a fleet does not return as a herd. Scripts are idempotent."""
 
+CONNECTIONS = 32
+"""Connections of one client, at most; calls are short, so more would only queue in the server."""
+
 SCHEMES = ("redis", "rediss", "unix")
 
 
-def checked_url(url: str) -> str:
-    """The URL if its scheme is one of :data:`SCHEMES`.
-
-    :raises InvalidInput: with the password left out of the message.
-    """
-    scheme, found, _ = url.partition("://")
-    if not found or scheme not in SCHEMES:
-        raise InvalidInput("redis_url", redacted_url(url), "redis://, rediss:// or unix:// followed by an address")
-    return url
+def _refused_url(url: str) -> InvalidInput:
+    """With the password left out of the message."""
+    try:
+        shown = redacted_url(url)
+    except ValueError:
+        shown = "(unreadable)"
+    return InvalidInput("redis_url", shown, "redis://, rediss:// or unix:// followed by an address")
 
 
 def connection_options(url: str) -> dict[str, Any]:
-    """Options for a client of the blocking library made from this URL, timeouts of replies aside."""
-    checked_url(url)
+    """Options for a client of the blocking library made from this URL, timeouts of replies aside.
+
+    :raises InvalidInput: for another scheme.
+    """
+    if url.partition("://")[0] not in SCHEMES:
+        raise _refused_url(url)
     options: dict[str, Any] = {
         "retry": Retry(ExponentialWithJitterBackoff(base=0.02, cap=1.0), RETRIES),
         "retry_on_error": [ConnectionError, TimeoutError],
@@ -41,3 +49,39 @@ def connection_options(url: str) -> dict[str, Any]:
         options["socket_connect_timeout"] = CONNECT_TIMEOUT_SECONDS
         options["socket_keepalive"] = True
     return options
+
+
+def open_client(url: str) -> redis.Redis:
+    """A client for any number of threads: those over :data:`CONNECTIONS` wait for a connection instead of failing.
+
+    :raises InvalidInput: the URL is none.
+    """
+    options = connection_options(url)
+    try:
+        pool = redis.BlockingConnectionPool.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            timeout=SOCKET_TIMEOUT_SECONDS,
+            socket_timeout=SOCKET_TIMEOUT_SECONDS,
+            **options,
+        )
+    except ValueError as fault:
+        raise _refused_url(url) from fault
+    return redis.Redis.from_pool(pool)
+
+
+def open_async_client(url: str) -> redis.asyncio.Redis:
+    """The same for any number of tasks of one event loop."""
+    options = connection_options(url)
+    options["retry"] = AsyncRetry(ExponentialWithJitterBackoff(base=0.02, cap=1.0), RETRIES)
+    try:
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            timeout=SOCKET_TIMEOUT_SECONDS,
+            socket_timeout=SOCKET_TIMEOUT_SECONDS,
+            **options,
+        )
+    except ValueError as fault:
+        raise _refused_url(url) from fault
+    return redis.asyncio.Redis.from_pool(pool)

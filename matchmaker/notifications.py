@@ -225,8 +225,12 @@ class NotificationService:
             self._connected = True
 
     def _hear(self, connection: Any) -> None:
-        if connection.can_read(timeout=PING_SECONDS):
-            reply = connection.read_response(disable_decoding=True)
+        try:
+            reply = connection.read_response(disable_decoding=True) if connection.can_read(PING_SECONDS) else None
+        except (TypeError, ValueError, AttributeError) as fault:
+            # A sender met the fault first, and the library closed the socket under us.
+            raise exceptions.ConnectionError("the doorbell was closed") from fault
+        if reply is not None:
             with self._changed:
                 self._board.take(reply)
             return

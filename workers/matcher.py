@@ -150,12 +150,14 @@ class Matcher:
             return
         with typed_errors():
             reply = self._pop.read_response()
-        self._send_pop()
         if reply is not None:
-            work = self._by_wake_key[reply[0].decode()]
+            # A pop takes from the first list that has something: whoever was heard is asked last the next time.
+            key = reply[0].decode()
+            work = self._by_wake_key[key] = self._by_wake_key.pop(key)
             work.look_at = 0.0
             if reply[1]:
                 work.hints.add(reply[1].decode())
+        self._send_pop()
 
     def _send_pop(self) -> None:
         self._pop.send_command("BRPOP", *self._by_wake_key, POP_SECONDS)
@@ -189,14 +191,11 @@ class Matcher:
     # -- working ---------------------------------------------------------------------------------------------------
 
     def _work_off(self) -> None:
-        """Every realm whose look is due; realms take turns, one pass a line each."""
-        while not self._stopping:
-            due = [work for work in self._realms if work.look_at <= time.monotonic()]
-            if not due:
-                return
-            for work in due:
-                if not self._stopping:
-                    self._look(work)
+        """One turn of every realm whose look is due, one pass a line each. Tokens are heard between two turns: a realm
+        with much to do does not keep the others waiting."""
+        for work in self._realms:
+            if not self._stopping and work.look_at <= time.monotonic():
+                self._look(work)
 
     def _look(self, work: RealmWork) -> None:
         """Gives each line that is due or hinted at one pass, and sets the moment of the next look."""

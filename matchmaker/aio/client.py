@@ -8,8 +8,6 @@ from types import TracebackType
 from typing import Self
 
 import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
 
 from matchmaker import errors
 from matchmaker.aio.notifications import Listener, NotificationService
@@ -24,7 +22,7 @@ from matchmaker.client import (
     raise_if_over,
     ticket_id,
 )
-from matchmaker.connect import RETRIES, SOCKET_TIMEOUT_SECONDS, connection_options
+from matchmaker.connect import open_async_client
 from matchmaker.model import Match, Ticket, TicketRequest, checked_text, new_ticket_id
 from matchmaker.plans import (
     apply_plan,
@@ -36,9 +34,6 @@ from matchmaker.reports import PassReport, QueueChange, RealmStats, StoredRules
 from matchmaker.rules import QueueRules
 from matchmaker.runner import AsyncRunner, typed_errors
 
-CONNECTIONS = 32
-"""Connections of one client; calls are short, so more would only queue in the server."""
-
 
 class Matchmaker:
     """One realm on one Redis server; see :class:`matchmaker.client.Matchmaker`, whose methods these are, awaited."""
@@ -47,17 +42,7 @@ class Matchmaker:
         self, redis_or_url: redis.asyncio.Redis | str, realm: str = "main", *, clock: Clock | None = None
     ) -> None:
         self._owns_client = isinstance(redis_or_url, str)
-        if isinstance(redis_or_url, str):
-            options = connection_options(redis_or_url)
-            options["retry"] = Retry(ExponentialWithJitterBackoff(base=0.02, cap=1.0), RETRIES)
-            options["socket_timeout"] = SOCKET_TIMEOUT_SECONDS
-            # Any number of tasks may call at once: those over the bound wait for a connection instead of failing.
-            pool = redis.asyncio.BlockingConnectionPool.from_url(
-                redis_or_url, max_connections=CONNECTIONS, timeout=SOCKET_TIMEOUT_SECONDS, **options
-            )
-            self.redis = redis.asyncio.Redis.from_pool(pool)
-        else:
-            self.redis = redis_or_url
+        self.redis = open_async_client(redis_or_url) if isinstance(redis_or_url, str) else redis_or_url
         self.calls = Calls(checked_text("realm", realm), clock)
         self.runner = AsyncRunner(self.redis)
         self.notifications = NotificationService(self.redis, realm)

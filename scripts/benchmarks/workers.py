@@ -91,7 +91,7 @@ def _moments_of_matches(realm: Realm) -> list[int]:
 
 
 def measure(run: Run) -> Iterator[Figure]:
-    a_realm = run.pick(5_000, 1_000)
+    a_realm = run.pick(5_000, 3_000)
     run.say(f"{REALMS} realms of {a_realm:,}")
     with site(run) as own:
         backlogs = Backlogs(own, a_realm, run.seed)

@@ -324,6 +324,22 @@ def test_killed_connections_under_load_lose_and_repeat_nothing(
     assert verdict.expected > 1400
 
 
+def test_a_connection_that_breaks_while_it_is_spoken_to_is_remade(world: World, connect: Connect, proxy: Proxy) -> None:
+    """Given a connection that is cut while listeners come and go, every time at another point, then it comes back."""
+    station = connect(proxy.url)
+    ear = station.subscribe("ann")
+    for number in range(30):
+        assert ear.ready()
+        cutting = threading.Thread(target=proxy.cut)
+        cutting.start()
+        passing = [station.subscribe(f"p{i}") for i in range(number)]
+        cutting.join()
+        rounds(world, "ann", 1)
+        assert hear(ear, 2) == told(world, "ann")[-2:]
+        for other in passing:
+            other.close()
+
+
 # -- the end of listeners ----------------------------------------------------------------------------------------------
 
 

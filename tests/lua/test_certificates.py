@@ -7,8 +7,8 @@ import random
 from collections.abc import Iterable
 from itertools import combinations, pairwise
 
+import pytest
 import redis
-from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
@@ -75,8 +75,11 @@ class Line(RuleBasedStateMachine):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         for name in data.draw(st.lists(st.sampled_from(sorted(self.waiting)), min_size=1, max_size=4, unique=True)):
-            self.world.mm.cancel(name)
-            del self.waiting[name]
+            self.cancel_one(name)
+
+    def cancel_one(self, name: str) -> None:
+        self.world.mm.cancel(name)
+        del self.waiting[name]
 
     @precondition(lambda self: len(self.waiting) > 1)
     @rule(data=st.data())
@@ -125,10 +128,10 @@ class Line(RuleBasedStateMachine):
         assert self.world.mm.runner.run(clear_plan(self.world.calls, QUEUE)) == len(self.waiting)
         self.waiting.clear()
 
-    @rule()
-    def come_to_rest(self) -> None:
+    @rule(within_ms=st.just(3_600_000))
+    def come_to_rest(self, within_ms: int) -> None:
         """What is due now is gone after some passes, and what falls due later is gone at its moment: see certified."""
-        end = self.world.now + 3_600_000
+        end = self.world.now + within_ms
         for _ in range(8 * MOST_WAITING):
             self.one_pass(256, False)
             self.tend(256)
@@ -183,4 +186,62 @@ class Line(RuleBasedStateMachine):
 
 
 def test_nobody_falls_due_before_the_stored_moment(client: redis.Redis) -> None:
-    run_state_machine_as_test(lambda: Line(client), settings=examples(800, stateful_step_count=40, phases=[Phase.generate]))
+    run_state_machine_as_test(lambda: Line(client), settings=examples(60, stateful_step_count=30))
+
+
+WILLINGNESS = [
+    {"per_second": 1.0},
+    {"per_second": 0.5, "per_deviation": 0.5, "deviation_above": 50},
+    {"per_second": 2.0, "cap": 40},
+    {"per_second": 0.00001, "base": 5.0},
+    {"kind": "stepped", "step": 20, "every_seconds": 15},
+    {"kind": "exponential", "base": 1, "doubling_seconds": 8},
+]
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("accept", ["sum", "either", "both"])
+def test_the_same_in_long_lines(client: redis.Redis, accept: str, seed: int) -> None:
+    """Lines of a hundred and more, which come to rest and are stirred again: what small examples rarely reach."""
+    rng = random.Random(seed)
+    line = Line(client)
+
+    def rules() -> QueueRules:
+        return QueueRules.model_validate(
+            {
+                "accept": accept,
+                "max_gap": rng.choice([20, 100, 300]),
+                "interval_ms": rng.choice([0, 0, 500]),
+                "willingness": rng.choice(WILLINGNESS),
+            }
+        )
+
+    spread = rng.choice([20, 200, 2000])
+
+    def crowd(most: int) -> None:
+        if len(line.waiting) < MOST_WAITING:
+            line.crowd(rng.randrange(2**32), rng.randint(1, most), spread)
+
+    def cancel() -> None:
+        for name in rng.sample(sorted(line.waiting), min(len(line.waiting), rng.randint(1, 5))):
+            line.cancel_one(name)
+
+    steps = [
+        lambda: crowd(3),
+        lambda: crowd(90),
+        lambda: line.one_pass(256, False),
+        lambda: line.one_pass(40, rng.random() < 0.5),
+        lambda: line.advance(rng.choice([1, 500, 2_000])),
+        lambda: line.advance(rng.choice([5_000, 30_000])),
+        cancel,
+        lambda: line.come_to_rest(2_000),
+        lambda: line.change_rules(rules(), 20),
+        line.tend_to_the_end,
+    ]
+    try:
+        line.change_rules(rules(), 256)
+        for step in rng.choices(steps, weights=[3, 3, 4, 4, 3, 0.5, 2, 0.5, 0.3, 1], k=80):
+            step()
+            line.certified()
+    finally:
+        line.teardown()
