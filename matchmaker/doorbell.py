@@ -151,6 +151,7 @@ class Switchboard:
         chosen = list(self._unread.values())[:PLAYERS_A_READING]
         for inbox in chosen:
             del self._unread[id(inbox)]
+            inbox.begin_reading()
         return chosen
 
     def read(self, inboxes: Sequence[Inbox], results: Sequence[History | errors.MatchmakerError]) -> None:

@@ -3,7 +3,7 @@
 Pub/sub is the doorbell, state is the truth. A message is delivered at once when it follows the last event the listener
 has. Whenever that cannot be known (a new subscription, a reconnection, a message whose ``prev`` is another) the
 listener's player is read from the realm, and what was missed is delivered in order. Messages that come meanwhile are
-not kept, only the newest id of them: if the reading did not contain it, the player is read again.
+not kept, only the newest id of those since the reading began: if it is not in there, the player is read again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ class Inbox:
     behind: bool = False
     silent_since: float | None = None
     _newest_seen: str = _BEGINNING
-    _awaited: str = _BEGINNING
     _ever_synced: bool = field(default=False, init=False)
     _fresh: bool = field(default=False, init=False)
 
@@ -78,6 +77,10 @@ class Inbox:
         if self.silent_since is None:
             self.silent_since = since
 
+    def begin_reading(self) -> None:
+        """The player is about to be read: what was heard up to now will be in it, unless it is somebody else's."""
+        self._newest_seen = _BEGINNING
+
     def synchronise(self, history: History) -> bool:
         """Takes the player's history after ``cursor``; answers whether it must be read once more."""
         if self.closed:
@@ -93,15 +96,10 @@ class Inbox:
         for event in history.events:
             if event_order(event.id) > event_order(self.cursor):
                 self._hand_over(event)
-        if not self.synced or event_order(self._newest_seen) <= event_order(self.cursor):
-            return False
-        if self._newest_seen == self._awaited:
-            # It was read for once more and the realm does not have it: somebody else's, or a realm that is no more.
-            self._newest_seen = self.cursor
-            return False
-        self._awaited = self._newest_seen
-        self.lose_sync(alive_clock())
-        return True
+        if self.synced and event_order(self._newest_seen) > event_order(self.cursor):
+            self.lose_sync(alive_clock())
+            return True
+        return False
 
     def caught_up(self) -> bool:
         """The listener has read all it was handed; answers whether more waits for it in the realm."""

@@ -63,8 +63,8 @@ class Reply(StrEnum):
 def refusal(realm: str, reply: Sequence[str]) -> errors.MatchmakerError | None:
     """The error that a reply stands for; None for a reply that refuses nothing."""
     match reply:
-        case [Reply.INVALID, position, field, bound]:
-            return errors.InvalidInput(f"tickets[{position}].{field}", "the value sent", bound)
+        case [Reply.INVALID, field, bound]:
+            return errors.InvalidInput(field, "the value sent", bound)
         case [Reply.ALREADY_WAITING, ticket, queue, player]:
             return errors.AlreadyWaiting(player, ticket, queue)
         case [Reply.TICKET_REUSED, ticket, player, queue]:

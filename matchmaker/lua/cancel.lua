@@ -16,7 +16,7 @@
 --   expired          likewise
 --   elsewhere        queue in which the ticket waits: call again with its line
 --   unknown_ticket   id
---   invalid          position (0), field, bound
+--   invalid          field and bound
 --   unknown_realm
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
@@ -25,7 +25,7 @@
 -- @include lib/leaving lib/replies
 
 if not string.find(ARGV[6], "^[%w._:-]+$") or #ARGV[6] > 64 then
-  return { "invalid", 0, "reason", "1 to 64 of A-Z a-z 0-9 . _ : -" }
+  return { "invalid", "reason", "1 to 64 of A-Z a-z 0-9 . _ : -" }
 end
 local realm, refusal = open_realm()
 if not realm then return refusal end

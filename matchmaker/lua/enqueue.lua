@@ -8,7 +8,8 @@
 -- ARGV[1]  now             realm ms, or ""
 -- ARGV[2]  channel prefix  of player channels
 -- ARGV[3]  queue
--- ARGV[4…] ticket          JSON {"ticket": id, "player": id, "rating": number, "deviation"?: number, "data"?: string}
+-- ARGV[4…] ticket          at most 200, each JSON
+--                          {"ticket": id, "player": id, "rating": number, "deviation"?: number, "data"?: string}
 --
 -- Reply: one array a ticket, in order, or one array of a code that refuses them all
 --   waiting          ticket, enqueued realm ms, event id, previous event id, event body
@@ -17,7 +18,7 @@
 --   expired          likewise
 --   already_waiting  ticket and queue of the player's live ticket, player
 --   ticket_reused    ticket, player and queue of the ticket that had the id
---   invalid          position from 1, field, bound
+--   invalid          field, as tickets[<position from 1>].<name>, and bound
 --   unknown_queue    queue
 --   unknown_realm
 --   backlog_full     reason
@@ -28,6 +29,7 @@
 -- @include lib/housekeeping lib/remember lib/ended lib/replies
 
 local MOST_POINTS = 1000000
+local MOST_TICKETS = 200
 
 local function number_within(value, low)
   return type(value) == "number" and value >= low and value <= MOST_POINTS
@@ -53,93 +55,98 @@ local function parse(text)
   return t
 end
 
-local parsed = {}
+if #ARGV - 3 > MOST_TICKETS then return { { "invalid", "tickets", "at most 200 a call" } } end
+local parsed, ids, names, fields = {}, {}, {}, {}
 for i = 4, #ARGV do
-  local ticket, field, bound = parse(ARGV[i])
-  if not ticket then return { { "invalid", i - 3, field, bound } } end
-  parsed[i - 3] = ticket
+  local t, field, bound = parse(ARGV[i])
+  local n = i - 3
+  if not t then return { { "invalid", "tickets[" .. n .. "]." .. field, bound } } end
+  parsed[n], ids[n], names[n] = t, t.ticket, t.player
+  fields[2 * n - 1], fields[2 * n] = "t:" .. t.ticket, "p:" .. t.player
 end
 
 local realm, refusal = open_realm()
 if not realm then return { refusal } end
-
 local queue = ARGV[3]
 local stored = call("HMGET", KEYS[3], "q:" .. queue, "c:" .. queue)
-if not stored[1] or stored[2] == "closing" then return { { "unknown_queue", queue } } end
-local rules = cjson.decode(stored[1])
-
+if #ids == 0 then return {} end
+local rules = stored[1] and stored[2] ~= "closing" and cjson.decode(stored[1])
 keep_house(realm)
 
-local function expiry(now)
-  local at = rules.expire_after_ms > 0 and now + rules.expire_after_ms or nil
-  if rules.heartbeat_ms > 0 then at = math.min(at or math.huge, now + rules.heartbeat_ms) end
-  return at and whole(at)
-end
+-- All reads at once, then all decisions, then all writes. What joined earlier in this very call counts as well.
+local live, player_ticket = call("HMGET", KEYS[4], unpack(ids)), call("HMGET", KEYS[5], unpack(names))
+local newer, older = call("HMGET", realm.ended, unpack(fields)), call("HMGET", realm.ended_before, unpack(fields))
+local joined_ticket, joined_player = {}, {}
 
-local function members(t)
-  local text = '"player":' .. cjson.encode(t.player) .. ',"rating":' .. number_text(t.rating)
-  if t.deviation then text = text .. ',"deviation":' .. number_text(t.deviation) end
-  if t.data then text = text .. ',"data":' .. cjson.encode(t.data) end
-  return text
+local function standing(record, t)
+  if record.player == t.player and record.queue == queue then return waiting_reply(record) end
+  return { "ticket_reused", t.ticket, record.player, record.queue }
 end
 
 -- The answer to a ticket that is known already, or whose player waits; nil for one that may join.
--- Also answers the player's last ended ticket, for the chain of its events.
-local function known(t)
-  local live = call("HGET", KEYS[4], t.ticket)
-  if live then
-    local record = unpack_record(t.ticket, live)
-    if record.player == t.player and record.queue == queue then return waiting_reply(record) end
-    return { "ticket_reused", t.ticket, record.player, record.queue }
-  end
-  local fields = { "t:" .. t.ticket, "p:" .. t.player }
-  local newer = call("HMGET", realm.ended, unpack(fields))
-  local older = call("HMGET", realm.ended_before, unpack(fields))
-  local packed = newer[1] or older[1]
+local function known(n, t)
+  if joined_ticket[t.ticket] then return standing(joined_ticket[t.ticket], t) end
+  if live[n] then return standing(unpack_record(t.ticket, live[n]), t) end
+  local packed = newer[2 * n - 1] or older[2 * n - 1]
   if packed then
     local ended = unpack_ended(t.ticket, packed)
     if ended.player == t.player and ended.queue == queue then return ended_reply(ended) end
     return { "ticket_reused", t.ticket, ended.player, ended.queue }
   end
-  local other = call("HGET", KEYS[5], t.player)
-  if other then
-    local record = unpack_record(other, call("HGET", KEYS[4], other))
-    return { "already_waiting", other, record.queue, t.player }
+  local other = joined_player[t.player]
+  if other then return { "already_waiting", other.ticket, queue, t.player } end
+  if player_ticket[n] then
+    local record = unpack_record(player_ticket[n], call("HGET", KEYS[4], player_ticket[n]))
+    return { "already_waiting", record.ticket, record.queue, t.player }
   end
-  return nil, newer[2] or older[2]
+  if not rules then return { "unknown_queue", queue } end
+  if realm.full ~= "" then return { "backlog_full", realm.full } end
 end
 
-local joined = 0
-local due = whole(realm.now + rules.interval_ms)
-local ends = expiry(realm.now)
+local due, ends
+if rules then
+  due = whole(realm.now + rules.interval_ms)
+  ends = rules.expire_after_ms > 0 and realm.now + rules.expire_after_ms or nil
+  if rules.heartbeat_ms > 0 then ends = math.min(ends or math.huge, realm.now + rules.heartbeat_ms) end
+  ends = ends and whole(ends)
+end
+local joined, records, players, line, certificates, expiries = 0, {}, {}, {}, {}, {}
 
 local function join(t, last_ticket)
   local last = last_ticket and find_ended(realm, last_ticket)
+  local rating = number_text(t.rating)
+  local members = '"player":' .. cjson.encode(t.player) .. ',"rating":' .. rating
+  if t.deviation then members = members .. ',"deviation":' .. number_text(t.deviation) end
+  if t.data then members = members .. ',"data":' .. cjson.encode(t.data) end
   local record = {
     ticket = t.ticket, rating = t.rating, enqueued_ms = realm.now, deviation = t.deviation or 0, queue = queue,
-    player = t.player, prev_event = last and last.end_event or "", prev_ticket = last_ticket or "",
-    members = members(t),
+    player = t.player, prev_event = last and last.end_event or "", prev_ticket = last_ticket or "", members = members,
   }
   local text = enqueued_text(record)
   record.event = record_event(realm.now, "enqueued", "{" .. text)
-  call("HSET", KEYS[4], t.ticket, pack_record(record))
-  call("HSET", KEYS[5], t.player, t.ticket)
-  call("ZADD", KEYS[12], number_text(t.rating), t.ticket)
-  call("ZADD", KEYS[13], due, t.ticket)
-  if ends then call("ZADD", KEYS[6], ends, t.ticket) end
   ring(t.player, record.event, record.prev_event, text)
+  joined_ticket[t.ticket], joined_player[t.player] = record, record
   joined = joined + 1
+  local at = 2 * joined
+  records[at - 1], records[at] = t.ticket, pack_record(record)
+  players[at - 1], players[at] = t.player, t.ticket
+  line[at - 1], line[at] = rating, t.ticket
+  certificates[at - 1], certificates[at] = due, t.ticket
+  expiries[at - 1], expiries[at] = ends, t.ticket
   return { "waiting", t.ticket, whole(realm.now), record.event, record.prev_event, "{" .. text }
 end
 
 local replies = {}
-for i, t in ipairs(parsed) do
-  local answer, last_ticket = known(t)
-  if not answer and realm.full ~= "" then answer = { "backlog_full", realm.full } end
-  replies[i] = answer or join(t, last_ticket)
+for n, t in ipairs(parsed) do
+  replies[n] = known(n, t) or join(t, newer[2 * n] or older[2 * n] or nil)
 end
 if joined > 0 then
-  bring_forward(queue, realm.now + rules.interval_ms)
+  call("HSET", KEYS[4], unpack(records))
+  call("HSET", KEYS[5], unpack(players))
+  call("ZADD", KEYS[12], unpack(line))
+  call("ZADD", KEYS[13], unpack(certificates))
+  if ends then call("ZADD", KEYS[6], unpack(expiries)) end
   call("HINCRBY", KEYS[1], "enqueued", joined)
+  bring_forward(queue, realm.now + rules.interval_ms)
 end
 return replies

@@ -46,8 +46,10 @@ local now, budget, most_shown = realm.now, tonumber(ARGV[4]), tonumber(ARGV[6])
 local rules, version = cjson.decode(stored[1]), stored[2]
 local willing, is_due, reach, due_at = judge(rules)
 local gated = rules.accept == "both"
-local halves = gated and { LOOK_BACK + 8, WIDE } or { NEAR, NARROW, WIDE }
 local size = call("ZCARD", KEYS[12])
+-- With a quarter of the line due there is no use in looking closely first.
+local dense = 4 * call("ZCOUNT", KEYS[13], "-inf", whole(now)) > size and size > 2 * NARROW
+local halves = dense and { WIDE } or gated and { LOOK_BACK + 8, WIDE } or { NEAR, NARROW, WIDE }
 local looked, made, value, shown, done = 0, 0, 0, {}, {}
 
 -- Reads as much around `rank` as it takes to know everything that is due there, and answers whether anything is.

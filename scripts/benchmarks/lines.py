@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from matchmaker.calls import TICKETS_A_CALL
 from matchmaker.model import TicketRequest
+from matchmaker.reports import PassReport
 from scripts.benchmarks.site import QUEUE, Realm
 from scripts.benchmarks.wire import Wire, packed_call
 
@@ -76,13 +77,17 @@ def rest(realm: Realm, wire: Wire, tickets: Sequence[TicketRequest], rules: str)
     settle(realm, wire)
 
 
-def settle(realm: Realm, wire: Wire) -> int:
-    """Passes until nothing is due, and what new rules left to do; answers how many matches were made."""
-    made = 0
+def passes(realm: Realm, wire: Wire) -> Iterator[PassReport]:
+    """Passes until nothing is due, and what new rules left to do; yields their reports."""
     while True:
         report = realm.run(wire, realm.calls.match_pass(QUEUE))
-        made += report.made
+        yield report
         if report.work:
             report = realm.run(wire, realm.calls.tend(QUEUE))
         if report.next_ms is None or report.next_ms > report.now_ms:
-            return made
+            return
+
+
+def settle(realm: Realm, wire: Wire) -> int:
+    """Runs all :func:`passes`; answers how many matches they made."""
+    return sum(report.made for report in passes(realm, wire))

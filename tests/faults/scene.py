@@ -11,6 +11,7 @@ import redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
+from matchmaker.checker import check
 from matchmaker.client import Matchmaker
 from matchmaker.connect import connection_options
 from matchmaker.rules import QueueRules, parse_rules
@@ -67,6 +68,7 @@ class Scene:
         self.rules: QueueRules = parse_rules(rules, "queues.toml")["ladder"]
         self.mm.apply_rules({"ladder": self.rules})
         self.ledger = Ledger(self.client, realm)
+        self._matchers: list[Worker] = []
 
     def close(self) -> None:
         self.workers.close()
@@ -80,7 +82,9 @@ class Scene:
 
     def matcher(self) -> Worker:
         """One more matcher process."""
-        return self.workers.matcher(self.url, self.realm)
+        worker = self.workers.matcher(self.url, self.realm)
+        self._matchers.append(worker)
+        return worker
 
     def asleep(self, matchers: int) -> None:
         """Waits until exactly so many matchers are blocked in their pop."""
@@ -143,9 +147,25 @@ class Scene:
         forgotten = self.ledger.forgotten(self.rules, longest_ms, self.now_ms)
         assert not forgotten, f"{len(forgotten)} pairs are due for over {longest_seconds} s, as {forgotten[0]}"
 
-    def judge(self, crowd: Crowd | None = None) -> None:
-        """Nothing was lost, nothing was done twice, everybody was told the truth."""
+    def judge(self, *crowds: Crowd, since: int | None = None, longest_seconds: float = MATCHED_SECONDS) -> None:
+        """Nothing was lost, nothing was done twice, everybody was told the truth; twice over: by the stream alone, and
+        by the checker. While matchers live, nobody is due for ``longest_seconds``.
+
+        :param since: realm ms since which no match may have come later than that either, whatever rules held.
+        """
         self.ledger.read()
         self.ledger.assert_sound()
-        if crowd is not None:
+        for crowd in crowds:
             crowd.assert_kept(self.ledger)
+        report = check(
+            self.client,
+            self.realm,
+            matchers_alive=any(worker.alive for worker in self._matchers),
+            grace_seconds=longest_seconds,
+            alive_since_ms=since,
+            proposals=True,
+        )
+        assert report.ok, str(report)
+        known = len(self.ledger.matches)
+        self.ledger.read()
+        assert known <= report.matches <= len(self.ledger.matches)

@@ -11,7 +11,7 @@ import pytest
 from matchmaker.model import TicketRequest
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import assert_heard, reached
-from tests.faults.faces import FACES
+from tests.faces import FACES
 from tests.faults.scene import MATCHED_SECONDS, RECOVERY_SECONDS, Scene, at_length
 
 REGULARS = [f"regular-{i}" for i in range(12)]

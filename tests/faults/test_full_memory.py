@@ -15,7 +15,7 @@ from matchmaker.model import Ticket, TicketRequest, TicketState
 from matchmaker.server import inspect_server, refuse_unsuitable
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import reached
-from tests.faults.faces import FACES, face
+from tests.faces import FACES, face
 from tests.faults.scene import LADDER, RECOVERY_SECONDS, Scene
 
 BRIEF = LADDER + "expire_after_seconds = 2\n"

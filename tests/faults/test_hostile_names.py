@@ -17,7 +17,7 @@ from matchmaker.client import Matchmaker
 from matchmaker.errors import InvalidInput
 from matchmaker.keys import Keys
 from matchmaker.model import EventKind, TicketState
-from tests.faults.faces import FACES, face
+from tests.faces import FACES, face
 from tests.faults.scene import RECOVERY_SECONDS, Scene
 
 NASTY = [

@@ -14,7 +14,7 @@ import pytest
 from matchmaker.errors import InvalidInput
 from matchmaker.model import TicketRequest
 from matchmaker.scripts import script
-from tests.faults.faces import FACES, face
+from tests.faces import FACES, face
 from tests.faults.scene import Scene
 
 

@@ -18,7 +18,7 @@ import pytest
 from matchmaker.model import Ticket, TicketRequest
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import reached
-from tests.faults.faces import FACES, face
+from tests.faces import FACES, face
 from tests.faults.hearing import LISTEN, written
 from tests.faults.processes import spin
 from tests.faults.scene import RECOVERY_SECONDS, Scene, at_length

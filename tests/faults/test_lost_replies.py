@@ -16,7 +16,7 @@ from matchmaker import aio, errors
 from matchmaker.connect import RETRIES
 from matchmaker.model import EventKind, Ticket, TicketRequest, TicketState
 from tests.faults.ears import assert_heard
-from tests.faults.faces import FACES, face
+from tests.faces import FACES, face
 from tests.faults.scene import MATCHED_SECONDS, RECOVERY_SECONDS, Scene, at_length
 from tests.proxy import Proxy
 

@@ -16,7 +16,7 @@ import redis
 from matchmaker import errors
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import assert_heard, reached
-from tests.faults.faces import FACES
+from tests.faces import FACES
 from tests.faults.scene import RECOVERY_SECONDS, Scene
 
 REGULARS = [f"regular-{i}" for i in range(8)]

@@ -22,7 +22,7 @@ from matchmaker.embedded import EmbeddedServer
 from matchmaker.model import TicketState
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import assert_heard
-from tests.faults.faces import FACES
+from tests.faces import FACES
 from tests.faults.scene import IMPATIENT_SECONDS, RECOVERY_SECONDS, Impatient, Scene, at_length
 
 REGULARS = [f"regular-{i}" for i in range(8)]
@@ -72,8 +72,7 @@ def test_under_load(own_scene: OwnScene, how: str, kind: str) -> None:
     assert max(hasty.away) < IMPATIENT_SECONDS
     assert not patient.away
     assert max(ears.delays) < STALL_SECONDS + RECOVERY_SECONDS
-    scene.judge(hasty)
-    patient.assert_kept(scene.ledger)
+    scene.judge(hasty, patient)
 
 
 @pytest.mark.parametrize("how", ["pause", "stop"])

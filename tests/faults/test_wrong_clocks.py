@@ -28,7 +28,7 @@ from matchmaker.rules import parse_rules
 from matchmaker.scripts import header_of, script
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import assert_heard
-from tests.faults.faces import FACES
+from tests.faces import FACES
 from tests.faults.scene import MATCHED_SECONDS, RECOVERY_SECONDS, Scene
 
 HOUR_MS = 3_600_000

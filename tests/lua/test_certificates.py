@@ -69,7 +69,8 @@ class Line(RuleBasedStateMachine):
     def crowd(self, seed: int, size: int, spread: int) -> None:
         """So many at once that no slice holds them all."""
         rng = random.Random(seed)
-        self.enqueue([(round(rng.gauss(1500, spread) * 8) / 8, rng.choice([0.0, 60.0, 350.0])) for _ in range(size)])
+        ratings_ = [round(rng.gauss(1500, spread) * 8) / 8 for _ in range(size)]
+        self.enqueue(list(zip(ratings_, rng.choices([0.0, 60.0, 350.0], weights=[6, 2, 1], k=size), strict=True)))
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
@@ -192,6 +193,7 @@ def test_nobody_falls_due_before_the_stored_moment(client: redis.Redis) -> None:
 WILLINGNESS = [
     {"per_second": 1.0},
     {"per_second": 0.5, "per_deviation": 0.5, "deviation_above": 50},
+    {"per_second": 0.1, "per_deviation": 1.0},
     {"per_second": 2.0, "cap": 40},
     {"per_second": 0.00001, "base": 5.0},
     {"kind": "stepped", "step": 20, "every_seconds": 15},
@@ -223,7 +225,10 @@ def test_the_same_in_long_lines(client: redis.Redis, accept: str, seed: int) -> 
             line.crowd(rng.randrange(2**32), rng.randint(1, most), spread)
 
     def cancel() -> None:
-        for name in rng.sample(sorted(line.waiting), min(len(line.waiting), rng.randint(1, 5))):
+        """Some of those that a pass would look at next, and others."""
+        due = [name for name, at in line.world.certificates().items() if at <= line.world.now]
+        names = rng.sample(due, min(len(due), 3)) + rng.sample(sorted(line.waiting), min(len(line.waiting), 2))
+        for name in dict.fromkeys(names):
             line.cancel_one(name)
 
     steps = [

@@ -1,5 +1,5 @@
 -- The text of an enqueued event (see lib/events), without its opening brace.
 local function enqueued_text(record)
-  return string.format('"v":1,"event":"enqueued","at":%.0f,"queue":"%s","ticket":"%s",%s}', record.enqueued_ms,
+  return string.format('"v":1,"event":"enqueued","at":%d,"queue":"%s","ticket":"%s",%s}', record.enqueued_ms,
     record.queue, record.ticket, record.members)
 end

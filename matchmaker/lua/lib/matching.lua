@@ -1,8 +1,8 @@
 -- Turning a pair into a match: the event, both doorbells, and both tickets among those that ended. The line, the
 -- records, the remembrance and the events change in one step, because a script does.
 
-local MATCHED = '"v":1,"event":"matched","at":%.0f,"queue":"%s","rules":%s,"gap":%.10g,"value":%.10g,"teams":[['
-  .. '{"ticket":"%s",%s,"waited_ms":%.0f}],[{"ticket":"%s",%s,"waited_ms":%.0f}]]}'
+local MATCHED = '"v":1,"event":"matched","at":%d,"queue":"%s","rules":%s,"gap":%.10g,"value":%.10g,"teams":[['
+  .. '{"ticket":"%s",%s,"waited_ms":%d}],[{"ticket":"%s",%s,"waited_ms":%d}]]}'
 
 -- Announces the match of tickets a and b (packed records beside them), already chosen; answers its id. The text of a
 -- match is most of what a pass costs: it is made in one piece, and nothing is made twice.

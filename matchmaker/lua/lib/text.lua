@@ -8,5 +8,5 @@ local function number_text(number)
 end
 
 local function whole(number)
-  return string.format("%.0f", number)
+  return string.format("%d", number)
 end
