@@ -35,7 +35,11 @@ def as_text(reply: Any) -> Any:
     return "" if reply is None else str(reply)
 
 
-def _parsed(call: Call[T] | Command[T], reply: Any) -> T:
+def parsed(call: Call[T] | Command[T], reply: Any) -> T:
+    """What the server's reply means.
+
+    :raises ScriptFault: it is not what the script's header promises.
+    """
     try:
         return call.parse(as_text(reply))
     except (ValueError, IndexError, KeyError, TypeError) as fault:
@@ -60,7 +64,8 @@ def typed_errors() -> Iterator[None]:
         raise errors.ServerUnsuitable(f"the Redis server refuses: {fault}") from fault
 
 
-def _request(call: Call[Any] | Command[Any]) -> tuple[Any, ...]:
+def request_of(call: Call[Any] | Command[Any]) -> tuple[Any, ...]:
+    """The command that makes the call, its script named by hash."""
     if isinstance(call, Command):
         return call.args
     return ("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.args)
@@ -78,7 +83,7 @@ def _one_result(call: Call[Any] | Command[Any], reply: Any) -> Any:
         with typed_errors():
             if isinstance(reply, Exception):
                 raise reply
-            return _parsed(call, reply)
+            return parsed(call, reply)
     except errors.MatchmakerError as error:
         return error
 
@@ -93,16 +98,16 @@ class Runner:
     def call(self, call: Call[T] | Command[T]) -> T:
         with typed_errors():
             try:
-                reply = self._execute(*_request(call))
+                reply = self._execute(*request_of(call))
             except exceptions.NoScriptError:
                 reply = self._execute(*_with_text(call))
-        return _parsed(call, reply)
+        return parsed(call, reply)
 
     def batch(self, batch: Batch[T]) -> list[T | errors.MatchmakerError]:
         with typed_errors():
             pipeline: Any = self.client.pipeline(transaction=False)
             for call in batch.calls:
-                pipeline.execute_command(*_request(call))
+                pipeline.execute_command(*request_of(call))
             replies = pipeline.execute(raise_on_error=False)
             for i, call in enumerate(batch.calls):
                 if isinstance(replies[i], exceptions.NoScriptError):
@@ -133,16 +138,16 @@ class AsyncRunner:
     async def call(self, call: Call[T] | Command[T]) -> T:
         with typed_errors():
             try:
-                reply = await self._execute(*_request(call))
+                reply = await self._execute(*request_of(call))
             except exceptions.NoScriptError:
                 reply = await self._execute(*_with_text(call))
-        return _parsed(call, reply)
+        return parsed(call, reply)
 
     async def batch(self, batch: Batch[T]) -> list[T | errors.MatchmakerError]:
         with typed_errors():
             pipeline: Any = self.client.pipeline(transaction=False)
             for call in batch.calls:
-                pipeline.execute_command(*_request(call))
+                pipeline.execute_command(*request_of(call))
             replies = await pipeline.execute(raise_on_error=False)
             for i, call in enumerate(batch.calls):
                 if isinstance(replies[i], exceptions.NoScriptError):

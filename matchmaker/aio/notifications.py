@@ -146,6 +146,7 @@ class NotificationService:
     async def close(self) -> None:
         """Ends every listener and the tasks."""
         await self.clear_all()
+        # The tasks look at this too: the client library sometimes swallows a cancellation while it connects.
         self._closing = True
         for task in self._tasks:
             task.cancel()
@@ -177,13 +178,13 @@ class NotificationService:
         pool = self._client.connection_pool
         pause = ExponentialWithJitterBackoff(base=0.05, cap=2.0)
         failures = 0
-        while True:
+        while not self._closing:
             connection: Any = pool.connection_class(**connection_settings(pool.connection_kwargs))
             try:
                 await connection.connect()
                 await self._open(connection)
                 failures = 0
-                while True:
+                while not self._closing:
                     self._board.take(await connection.read_response(disable_decoding=True))
             except (exceptions.RedisError, OSError):
                 failures += 1
@@ -201,7 +202,7 @@ class NotificationService:
             await connection.send_command("SUBSCRIBE", *channels[i : i + CHANNELS_A_COMMAND])
 
     async def _try_when_quiet(self) -> None:
-        while True:
+        while not self._closing:
             await asyncio.sleep(PING_SECONDS)
             silent = alive_clock() - self._board.last_alive
             if self._connection is not None and silent > 2.5 * PING_SECONDS:
@@ -210,7 +211,7 @@ class NotificationService:
                 await self._send("PING")
 
     async def _read_for_ever(self) -> None:
-        while True:
+        while not self._closing:
             await self._wanted.wait()
             self._wanted.clear()
             while self._board.wanting:

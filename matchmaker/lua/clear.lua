@@ -7,21 +7,31 @@
 -- ARGV[3]  queue           whose line KEYS[12] is
 -- ARGV[4]  until           realm ms: tickets enqueued later stay; "" at the first call
 -- ARGV[5]  position        rating and ticket to go on after, "" at the first call
--- ARGV[6]  most            places to look at
+-- ARGV[6]  most            places to look at, 1 to 1000
 --
 -- Reply: an array that begins with a code
 --   cleared          how many left, `until` and `position` for the next call ("" when done)
+--   invalid          field, bound
 --   unknown_realm
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: cancelled
 -- @include lib/realm lib/text lib/record lib/events lib/line lib/remember lib/leaving lib/position
 
-local realm, refusal = open_realm()
+local most, refusal = whole_argument(6, "most", 1, 1000)
+if not most then return refusal end
+local until_ms
+if ARGV[4] ~= "" then
+  until_ms, refusal = whole_argument(4, "until", 0, MOST_MS)
+  if not until_ms then return refusal end
+end
+if not is_position(ARGV[5]) then return { "invalid", "position", POSITION } end
+local realm
+realm, refusal = open_realm()
 if not realm then return refusal end
 
-local until_ms = tonumber(ARGV[4]) or realm.now
-local page, position = page_after(ARGV[5], tonumber(ARGV[6]))
+until_ms = until_ms or realm.now
+local page, position = page_after(ARGV[5], most)
 local records = {}
 for _, ticket in ipairs(page) do
   local record = unpack_record(ticket, call("HGET", KEYS[4], ticket))

@@ -10,20 +10,23 @@
 --
 -- Reply: an array that begins with a code
 --   expired          how many ended
+--   invalid          field, bound
 --   unknown_realm
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: expired
 -- @include lib/realm lib/text lib/record lib/events lib/line lib/remember lib/leaving
 
+if #ARGV > 103 then return { "invalid", "tickets", "at most 100 a call" } end
 local realm, refusal = open_realm()
 if not realm then return refusal end
 
 local queue = ARGV[3]
-local over = {}
+local over, seen = {}, {}
 for i = 4, #ARGV do
   local ticket = ARGV[i]
-  local ends = call("ZSCORE", KEYS[6], ticket)
+  local ends = not seen[ticket] and call("ZSCORE", KEYS[6], ticket)
+  seen[ticket] = true
   if ends and tonumber(ends) <= realm.now then
     local packed = call("HGET", KEYS[4], ticket)
     local record = packed and unpack_record(ticket, packed)

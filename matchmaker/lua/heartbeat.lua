@@ -11,9 +11,11 @@
 --   cancelled        likewise
 --   expired          likewise
 --   unknown_ticket   ticket
+--   invalid          field, bound
 --   unknown_realm
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
+-- Events: none
 -- @include lib/realm lib/text lib/record lib/enqueued_text lib/read_event lib/remember lib/ended lib/replies
 
 local realm, refusal = open_realm()

@@ -6,7 +6,7 @@
 -- ARGV[1]  player
 -- ARGV[2]  after   id of the last event the listener has, or "" for the events of the latest ticket only
 -- ARGV[3]  ticket  where to go on, or "" for the latest
--- ARGV[4]  most    tickets to look at
+-- ARGV[4]  most    tickets to look at, 1 to 1000
 --
 -- Reply: an array that begins with a code, then floor (realm ms since which nothing was forgotten), server ms, realm's
 --   clock offset, the ticket to go on from or "", then id, previous id and body of each event
@@ -14,24 +14,34 @@
 --   start      the chain ends: nothing older is remembered of this player
 --   forgotten  the chain goes on to a ticket that is no longer remembered
 --   more       `most` tickets were looked at: call again with the ticket named
+--   invalid    field, bound
 --   unknown_realm
--- @include lib/realm lib/text lib/record lib/enqueued_text lib/read_event lib/remember lib/ended lib/replies
+--   upgrade    schema found, schema wanted
+-- Events: none
+-- @include lib/realm lib/reading lib/text lib/record lib/enqueued_text lib/read_event lib/remember lib/ended lib/replies
 
-local player, after, ticket, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local meta = call("HMGET", KEYS[1], "schema", "floor_ms")
-if not meta[1] then return { "unknown_realm" } end
+local player, after, ticket = ARGV[1], ARGV[2], ARGV[3]
+if after ~= "" and (#after > 33 or not string.find(after, "^%d+%-%d+$")) then
+  return { "invalid", "after", "an event's id, as in 1732374000123-0" }
+end
+local most, refusal = whole_argument(4, "most", 1, 1000)
+if not most then return refusal end
+local realm
+realm, refusal = read_realm()
+if not realm then return refusal end
+if not realm.exists then return { "unknown_realm" } end
+
 local time = call("TIME")
 local server = time[1] * 1000 + math.floor(time[2] / 1000)
 local last, offset = string.match(call("GET", KEYS[2]) or "0 0 0 0", "^(%d+) (%-?%d+)")
 -- A step of the clock that no script has absorbed yet: realm time will stand still over it (lib/realm).
 local step = server - last
 if step < 0 or step > LONGEST_STEP_MS then offset = offset - step end
-local realm = { ended = KEYS[7], ended_before = KEYS[8] }
 local events = {}
 
 local function reply(code, further)
   return {
-    code, meta[2], whole(server), whole(offset), further or "", unpack(events),
+    code, realm.floor_ms, whole(server), whole(offset), further or "", unpack(events),
   }
 end
 

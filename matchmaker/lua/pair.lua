@@ -13,6 +13,7 @@
 -- Reply: an array that begins with a code
 --   matched          event id of the match, event body
 --   changed          then each ticket that no longer waits in this queue
+--   invalid          field, bound
 --   unknown_queue    queue
 --   unknown_realm
 --   time_mode        mode of the realm

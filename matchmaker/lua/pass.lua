@@ -8,14 +8,15 @@
 -- ARGV[1]  now             realm ms, or ""
 -- ARGV[2]  channel prefix  of player channels
 -- ARGV[3]  queue           whose line KEYS[12] is
--- ARGV[4]  places          at most about so many places of the line are looked at
+-- ARGV[4]  places          at most about so many places of the line are looked at, 1 to 10000
 -- ARGV[5]  ahead           1: also look at arrivals that the queue's interval still holds back
--- ARGV[6]  shown           at most so many matches are repeated in the reply
+-- ARGV[6]  shown           at most so many matches are repeated in the reply, 0 to 1000
 --
 -- Reply: an array that begins with a code
 --   passed           realm ms, places looked at, matches made, their value, line's next moment or "", realm's earliest
 --                    due moment or "", its line, earliest expiry or "", 1 if the line has work for `tend` else 0, then
 --                    event id and body of each match shown
+--   invalid          field, bound
 --   unknown_queue    queue
 --   unknown_realm
 --   time_mode        mode of the realm
@@ -29,7 +30,13 @@
 local NEAR, NARROW, WIDE = 1, 6, 64
 local BATCH = 16
 
-local realm, refusal = open_realm()
+local budget, refusal = whole_argument(4, "places", 1, 10000)
+if not budget then return refusal end
+local most_shown
+most_shown, refusal = whole_argument(6, "shown", 0, 1000)
+if not most_shown then return refusal end
+local realm
+realm, refusal = open_realm()
 if not realm then return refusal end
 
 local queue = ARGV[3]
@@ -42,8 +49,7 @@ end
 keep_house(realm)
 if stored[3] == "closing" then return passed_reply(realm, queue, true, 0, 0, 0, {}) end
 
-local now, budget, most_shown = realm.now, tonumber(ARGV[4]), tonumber(ARGV[6])
-local rules, version = cjson.decode(stored[1]), stored[2]
+local now, rules, version = realm.now, cjson.decode(stored[1]), stored[2]
 local willing, is_due, reach, due_at = judge(rules)
 local gated = rules.accept == "both"
 local size = call("ZCARD", KEYS[12])
@@ -57,7 +63,9 @@ local function read_around(rank)
   local s
   for i = 1, #halves do
     local half = halves[i]
-    s = read_slice(math.max(0, rank - half), math.min(size - 1, rank + half), size, now, willing)
+    -- Next to an end of the line, as many places the more to the other side: short lines are seen whole.
+    local from = math.max(0, math.min(rank - half, size - 1 - 2 * half))
+    s = read_slice(from, math.min(size - 1, from + 2 * half), size, now, willing)
     looked = looked + s.n
     if half == NEAR then
       if not has_due_neighbours(s, is_due) then return s, false end

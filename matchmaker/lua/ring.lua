@@ -9,12 +9,17 @@
 -- Reply: an array that begins with a code
 --   rung           how many tickets' players were rung
 --   unknown_match  match
--- @include lib/realm lib/text lib/events lib/remember lib/ended
+--   upgrade        schema found, schema wanted
+-- Events: none
+-- @include lib/realm lib/reading lib/text lib/events lib/remember lib/ended
 
-local found = call("XRANGE", KEYS[10], ARGV[3], ARGV[3])[1]
+local realm, refusal = read_realm()
+if not realm then return refusal end
+
+local is_id = #ARGV[3] <= 33 and string.find(ARGV[3], "^%d+%-%d+$")
+local found = is_id and call("XRANGE", KEYS[10], ARGV[3], ARGV[3])[1]
 if not found or found[2][2] ~= "matched" then return { "unknown_match", ARGV[3] } end
 local body = found[2][4]
-local realm = { ended = KEYS[7], ended_before = KEYS[8] }
 local rung = 0
 for _, team in ipairs(cjson.decode(body).teams) do
   for _, t in ipairs(team) do

@@ -3,13 +3,19 @@
 --
 -- KEYS 1-13  as in lib/realm.lua
 -- ARGV[1]  position  rating and ticket to go on after, or ""
--- ARGV[2]  most      tickets on the page
+-- ARGV[2]  most      tickets on the page, 1 to 1000
 --
 -- Reply: an array that begins with a code
 --   page  position of the next page or "", then ticket, event id, previous event id and enqueued event body of each
+--   invalid  field, bound
+-- Events: none
 -- @include lib/realm lib/text lib/record lib/enqueued_text lib/position
 
-local page, position = page_after(ARGV[1], tonumber(ARGV[2]))
+local most, refusal = whole_argument(2, "most", 1, 1000)
+if not most then return refusal end
+if not is_position(ARGV[1]) then return { "invalid", "position", POSITION } end
+
+local page, position = page_after(ARGV[1], most)
 local reply = { "page", position }
 for _, ticket in ipairs(page) do
   local record = unpack_record(ticket, call("HGET", KEYS[4], ticket))

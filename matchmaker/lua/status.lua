@@ -11,8 +11,11 @@
 --   cancelled        likewise
 --   expired          likewise
 --   unknown_ticket   id
--- @include lib/realm lib/text lib/record lib/enqueued_text lib/read_event lib/remember lib/ended lib/replies
+--   upgrade          schema found, schema wanted
+-- Events: none
+-- @include lib/realm lib/reading lib/text lib/record lib/enqueued_text lib/read_event lib/remember lib/ended lib/replies
 
-local realm = { ended = KEYS[7], ended_before = KEYS[8] }
+local realm, refusal = read_realm()
+if not realm then return refusal end
 local ticket = ARGV[1] == "ticket" and ARGV[2] or ticket_of(realm, ARGV[2])
 return ticket and (ticket_reply(realm, ticket)) or { "unknown_ticket", ARGV[2] }

@@ -82,3 +82,47 @@ def mean_of(outcomes: Sequence[Outcome]) -> Outcome:
 def worse_ratio(live: Outcome, wave: Outcome) -> float:
     """The larger of the two ratios: below 1, the live rule is better on both."""
     return max(live.wait / wave.wait, live.gap / wave.gap)
+
+
+def measure(run: Run) -> Iterator[Figure]:
+    population = Population(run)
+    seeds = range(run.seed, run.seed + run.pick(6, 2))
+    seconds = HOUR if not run.quick else HOUR / 3
+    with site(run) as own, own.wire() as wire:
+        for rate in RATES:
+            run.say(f"{rate} arrivals a minute, {len(seeds)} seeds; {population.stated}")
+            crowds = [population.arrivals(random.Random(seed), rate, seconds=seconds) for seed in seeds]
+            wave = [outcome(crowd, waves(crowd, seconds), seconds) for crowd in crowds]
+            live = {
+                growth: [
+                    outcome(crowd, Replay(own, wire, rules_for(growth)).play(crowd, seconds), seconds)
+                    for crowd in crowds
+                ]
+                for growth in GROWTHS
+            }
+            yield from figures_at(rate, wave, live, population.stated)
+
+
+def rules_for(growth: float) -> str:
+    return f"expire_after_seconds = 0\nwillingness = {{ base = 0, per_second = {growth} }}"
+
+
+def figures_at(
+    rate: int, wave: Sequence[Outcome], live: dict[float, list[Outcome]], stated: str
+) -> Iterator[Figure]:
+    """The judged figure of one rate, and what it is made of."""
+    baseline = mean_of(wave)
+    best = min(GROWTHS, key=lambda growth: worse_ratio(mean_of(live[growth]), baseline))
+    by_seed = tuple(worse_ratio(one, other) for one, other in zip(live[best], wave, strict=True))
+    ratio = worse_ratio(mean_of(live[best]), baseline)
+    note = f"{best:g} points a second; {stated}"
+    yield Figure(NAME, f"{rate} a minute", ratio, "× the wave, the larger of wait and gap", GOAL, by_seed, note)
+    for what, outcomes in (("wave", list(wave)), *((f"{growth:g} a second", live[growth]) for growth in GROWTHS)):
+        mean = mean_of(outcomes)
+        left = f"{mean.left} left at the end"
+        size = f"{rate} a minute, {what}"
+        yield Figure(NAME, f"{size}: wait", mean.wait, "s", samples=tuple(one.wait for one in outcomes), note=left)
+        yield Figure(NAME, f"{size}: gap", mean.gap, "points", samples=tuple(one.gap for one in outcomes))
+
+
+ROW = Row(NAME, "at 5, 20 and 120 a minute some growth is better than the wave on waiting and gap at once", measure)

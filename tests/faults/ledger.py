@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 import redis
@@ -135,6 +136,6 @@ class Ledger:
         before = now_ms - longest_ms
         return [
             (a.ticket, b.ticket)
-            for a, b in zip(line, line[1:], strict=False)
+            for a, b in pairwise(line)
             if max(a.enqueued_ms, b.enqueued_ms) + rules.interval_ms < before and is_due(rules, a, b, before - 1)
         ]

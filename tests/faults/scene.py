@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,10 @@ class Scene:
 
     def asleep(self, matchers: int) -> None:
         """Waits until exactly so many matchers are blocked in their pop."""
-        blocked = lambda: self.client.info("clients")["blocked_clients"]  # noqa: E731
+
+        def blocked() -> int:
+            return int(self.client.info("clients")["blocked_clients"])
+
         assert reached(lambda: blocked() == matchers, RECOVERY_SECONDS), f"{blocked()} of {matchers} matchers asleep"
 
     def crowd(self, *, impatient: bool = False, **options: Any) -> Crowd:
@@ -127,7 +131,7 @@ class Scene:
 
         def nobody_near() -> bool:
             line = sorted(ticket.rating for ticket in self.ledger.waiting.values())
-            return all(b - a > self.rules.max_gap for a, b in zip(line, line[1:], strict=False))
+            return all(b - a > self.rules.max_gap for a, b in pairwise(line))
 
         self.ledger.wait(nobody_near, within_seconds, "a line at rest")
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import pytest
 
 from matchmaker.model import TicketRequest
+from tests.faces import FACES
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import assert_heard, reached
-from tests.faces import FACES
 from tests.faults.scene import MATCHED_SECONDS, RECOVERY_SECONDS, Scene, at_length
 
 REGULARS = [f"regular-{i}" for i in range(12)]

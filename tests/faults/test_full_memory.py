@@ -7,16 +7,24 @@ server that evicts keys nothing is started.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import redis
 
 from matchmaker import errors
 from matchmaker.model import Ticket, TicketRequest, TicketState
 from matchmaker.server import inspect_server, refuse_unsuitable
+from tests.faces import FACES, face
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import reached
-from tests.faces import FACES, face
 from tests.faults.scene import LADDER, RECOVERY_SECONDS, Scene
+from tests.servers import StartServer
+
+ROOT = Path(__file__).parents[2]
 
 BRIEF = LADDER + "expire_after_seconds = 2\n"
 BALLAST = "ballast"
@@ -37,8 +45,9 @@ def fill(scene: Scene, *, choked: bool) -> None:
         assert choked
     probes = (TicketRequest(f"probe{i}", 1_000_000.0 - 1000 * i) for i in range(1000))
     # The realm looks at the memory once a second.
-    refused = lambda: isinstance(scene.mm.enqueue_many("ladder", [next(probes)])[0], errors.BacklogFull)  # noqa: E731
-    assert reached(refused, RECOVERY_SECONDS)
+    assert reached(
+        lambda: isinstance(scene.mm.enqueue_many("ladder", [next(probes)])[0], errors.BacklogFull), RECOVERY_SECONDS
+    )
 
 
 def match_all(scene: Scene) -> int:
@@ -118,9 +127,16 @@ def test_a_matcher_on_a_full_server(own_scene: OwnScene) -> None:
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
-def test_a_server_that_evicts_is_refused(own_scene: OwnScene, policy: str) -> None:
-    """Given a server with an eviction policy, when a matcher is about to start on it, then the start is refused, and
-    the reason names the setting."""
-    _, scene = own_scene("--maxmemory", "5mb", "--maxmemory-policy", policy)
-    with pytest.raises(errors.ServerUnsuitable, match=f"maxmemory-policy is {policy}"):
-        refuse_unsuitable(inspect_server(scene.client))
+def test_a_server_that_evicts_is_refused(own_server: StartServer, policy: str) -> None:
+    """Given a server with an eviction policy, when a matcher is started on it, then it ends at once, and says which
+    setting to change."""
+    server = own_server("--maxmemory-policy", policy)
+    with redis.Redis.from_url(server.url) as client:
+        with pytest.raises(errors.ServerUnsuitable, match=f"maxmemory-policy is {policy}"):
+            refuse_unsuitable(inspect_server(client))
+        environment = {**os.environ, "MATCHMAKER_REDIS_URL": server.url, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "matchmaker.cli", "worker"]
+        started = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+        assert started.returncode != 0
+        assert "maxmemory-policy" in started.stderr
+        assert client.dbsize() == 0

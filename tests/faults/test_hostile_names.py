@@ -22,15 +22,15 @@ from tests.faults.scene import RECOVERY_SECONDS, Scene
 
 NASTY = [
     "", " ", ":", "{}", "}{", "{", "}", "a:b", "{main}", "mm:{main}:events", "*", "?", "[a-z]", "\\", '"', "'", "\0",
-    "a\0b", "\n", "\r\n", "\x7f", "\x85", "\u2028", "é", "日本語", "👩‍👩‍👧", "\u202e", "\ufeff", "\ufffd", "\ud800", "\udfff",
-    "null", "nan", "-1", "t:x", "p:x", "%s", "%d%n", "../..", "x" * 64, "x" * 65, "x" * 128, "x" * 129, "é" * 64,
-    "é" * 65, "x" * 1_000_000, "{" * 1_000_000,
+    "a\0b", "\n", "\r\n", "\x7f", "\x85", "\u2028", "é", "日本語", "👩‍👩‍👧", "\u202e", "\ufeff", "\ufffd",
+    "\ud800", "\udfff", "null", "nan", "-1", "t:x", "p:x", "%s", "%d%n", "../..", "x" * 64, "x" * 65, "x" * 128, "x" * 129,
+    "é" * 64, "é" * 65, "x" * 1_000_000, "{" * 1_000_000,
 ]  # fmt: skip
 
 anything = st.one_of(
     st.sampled_from(NASTY),
     st.text(st.characters(), max_size=140),
-    st.text(st.sampled_from(":{}*?\0\n\\\"x\ud800é"), max_size=70),
+    st.text(st.sampled_from(':{}*?\0\n\\"x\ud800é'), max_size=70),
     st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=40),
 )
 
@@ -168,10 +168,11 @@ def test_queues(scene: Scene, queue: str) -> None:
 @given(realm=anything)
 def test_realms(scene: Scene, realm: str) -> None:
     """Given any text as a realm's name, then it is refused, or all its keys are in the slot of its own name."""
+    before = books(scene)
     try:
         Matchmaker(scene.client, realm).close()
     except InvalidInput as refusal:
-        assert refusal.field == "realm"
+        assert_refused(scene, before, refusal, "realm")
         return
     keys = Keys(realm)
     assert {key_slot(key.encode()) for key in keys.line_keys("ladder")} == {key_slot(realm.encode())}

@@ -52,7 +52,11 @@ FIELDS: dict[str, dict[str, Any]] = {
     "data": {"none": None, "number": 7, "bytes": b"x", "nested": nested(10_000), "too long": "x" * 4097},
     "ticket": {"number": 7, "bytes": b"t", "nested": nested(10_000), "true": True, "nan": float("nan")},
 }
-CASES = [pytest.param(field, value, id=f"{field} {name}") for field, values in FIELDS.items() for name, value in values.items()]
+CASES = [
+    pytest.param(field, value, id=f"{field} {name}")
+    for field, values in FIELDS.items()
+    for name, value in values.items()
+]
 
 
 def books(scene: Scene) -> dict[bytes, bytes | None]:
@@ -102,7 +106,9 @@ RAW_FIELDS = {
     "ticket": {"null": "null", "number": "7", "empty text": '""', "space": '" "', "nested": DEEP},
 }
 RAW_CASES = [
-    pytest.param(field, text, id=f"{field} {name}") for field, texts in RAW_FIELDS.items() for name, text in texts.items()
+    pytest.param(field, text, id=f"{field} {name}")
+    for field, texts in RAW_FIELDS.items()
+    for name, text in texts.items()
 ]
 
 
@@ -130,7 +136,21 @@ def test_from_a_bare_evalsha(scene: Scene, field: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "null", "7", '"x"', "[]", "{}", DEEP, DEEP_TABLE, "{", '{"ticket":"t1"', "\0", '{"player":"alice","rating":1}']
+    "text",
+    [
+        "",
+        "null",
+        "7",
+        '"x"',
+        "[]",
+        "{}",
+        DEEP,
+        DEEP_TABLE,
+        "{",
+        '{"ticket":"t1"',
+        "\0",
+        '{"player":"alice","rating":1}',
+    ],
 )
 def test_no_ticket_at_all(scene: Scene, text: str) -> None:
     """Given text that is no ticket, then it is refused."""

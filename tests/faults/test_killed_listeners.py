@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from matchmaker.model import Ticket, TicketRequest
+from tests.faces import FACES, face
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import reached
-from tests.faces import FACES, face
 from tests.faults.hearing import LISTEN, written
 from tests.faults.processes import spin
 from tests.faults.scene import RECOVERY_SECONDS, Scene, at_length
@@ -98,7 +98,7 @@ async def test_a_listener_whose_owner_does_not_read(scene: Scene, kind: str) -> 
             scene.mm.cancel(scene.mm.enqueue("ladder", "busy", rating=1500))
         scene.ledger.read()
         wanted = scene.ledger.of_player["busy"]
-        heard = []
+        heard: list[str] = []
         while len(heard) < len(wanted) and (event := await listener.get(RECOVERY_SECONDS)) is not None:
             heard.append(event.id)
         assert heard == wanted

@@ -15,8 +15,8 @@ import pytest
 from matchmaker import aio, errors
 from matchmaker.connect import RETRIES
 from matchmaker.model import EventKind, Ticket, TicketRequest, TicketState
-from tests.faults.ears import assert_heard
 from tests.faces import FACES, face
+from tests.faults.ears import assert_heard
 from tests.faults.scene import MATCHED_SECONDS, RECOVERY_SECONDS, Scene, at_length
 from tests.proxy import Proxy
 
@@ -28,7 +28,7 @@ SCRIPTS = b"EVALSHA"
 
 @pytest.fixture
 def proxy(scene: Scene) -> Iterator[Proxy]:
-    """Between the client and the server, which knows all scripts already, so that the answer lost is the script's own."""
+    """Between the client and the server, which knows all scripts already: the answer lost is the script's own."""
     scene.teach()
     with Proxy(scene.url) as between:
         yield between
@@ -145,7 +145,7 @@ def test_of_a_matcher(scene: Scene, proxy: Proxy, command: bytes) -> None:
 
 @pytest.mark.parametrize("kind", FACES)
 def test_of_everybody(scene: Scene, proxy: Proxy, kind: str) -> None:
-    """Given players, listeners and two matchers behind a network that loses an answer again and again, of whatever kind,
+    """Given players, listeners and two matchers behind a network that loses an answer again and again, whichever comes,
     then all is well in the end, and every listener heard everything once."""
     regulars = [f"regular{i}" for i in range(8)]
     direct, scene.url = scene.url, proxy.url

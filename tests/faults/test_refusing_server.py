@@ -13,13 +13,17 @@ from contextlib import contextmanager
 import pytest
 import redis
 
-from matchmaker import errors
+from tests.faces import FACES
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import assert_heard, reached
-from tests.faces import FACES
 from tests.faults.scene import RECOVERY_SECONDS, Scene
 
 REGULARS = [f"regular-{i}" for i in range(8)]
+
+
+def never_end(client: redis.Redis) -> None:
+    with pytest.raises(redis.ResponseError, match="killed"):
+        client.eval("while true do end", 0)
 
 
 @contextmanager
@@ -35,7 +39,7 @@ def refusing(how: str, scene: Scene) -> Iterator[None]:
         scene.client.config_set("min-replicas-to-write", 0)
     else:
         with redis.Redis.from_url(scene.url, socket_timeout=None) as slow:
-            thread = threading.Thread(target=lambda: pytest.raises(redis.ResponseError, slow.eval, "while true do end", 0))
+            thread = threading.Thread(target=never_end, args=(slow,))
             thread.start()
             yield
             scene.client.execute_command("SCRIPT", "KILL")

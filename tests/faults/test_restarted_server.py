@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.faces import FACES
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import assert_heard
-from tests.faces import FACES
 from tests.faults.scene import RECOVERY_SECONDS, at_length
 
 REGULARS = [f"regular-{i}" for i in range(8)]

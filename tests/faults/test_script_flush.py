@@ -13,9 +13,9 @@ from contextlib import contextmanager
 import pytest
 
 from matchmaker.model import Ticket, TicketRequest, TicketState
+from tests.faces import FACES, face
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import assert_heard
-from tests.faces import FACES, face
 from tests.faults.scene import MATCHED_SECONDS, RECOVERY_SECONDS, Scene, at_length
 
 FLUSH_SECONDS = 0.05

@@ -20,9 +20,9 @@ from matchmaker import errors
 from matchmaker.client import Matchmaker
 from matchmaker.embedded import EmbeddedServer
 from matchmaker.model import TicketState
+from tests.faces import FACES
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import assert_heard
-from tests.faces import FACES
 from tests.faults.scene import IMPATIENT_SECONDS, RECOVERY_SECONDS, Impatient, Scene, at_length
 
 REGULARS = [f"regular-{i}" for i in range(8)]
@@ -105,7 +105,8 @@ def test_each_call(own_scene: OwnScene, how: str) -> None:
         took = list(pool.map(seconds_to_fail, clients, calls.values()))
         last(how, server, begun)
         if how == "stop":  # a paused server forgets what it held back for connections that are gone, a stopped one not
-            scene.ledger.wait(lambda: len(scene.ledger.of_player["one"]) == 2, RECOVERY_SECONDS, "what was sent is done")
+            matched = scene.ledger.matches
+            scene.ledger.wait(lambda: len(matched) == 2, RECOVERY_SECONDS, "what was sent is done")
         answers = {name: call(mm) for (name, call), mm in zip(calls.items(), clients, strict=True)}
     assert max(took) < IMPATIENT_SECONDS
     assert answers["enqueue"] == scene.mm.status("new")

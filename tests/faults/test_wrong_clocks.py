@@ -6,7 +6,7 @@ wait grows, matches and events go on in order, and the step is counted and repor
 
 How a step of the server's clock is made here: the only thing a realm remembers of that clock is the string ``clock``,
 "<server ms as last seen> <realm ms minus server ms> …". Adding an hour to the one and taking it from the other, at
-once, leaves realm time as it is and makes the next call see a clock that was an hour later before: exactly what it would
+once, leaves realm time as it is, and the next call sees a clock that was an hour later before: exactly what it would
 see, had somebody turned the clock back an hour in between. Nothing else in the realm is in server time.
 """
 
@@ -23,12 +23,11 @@ import redis
 
 from matchmaker.errors import TimeModeMismatch
 from matchmaker.keys import Keys
-from matchmaker.model import TicketRequest, TicketState
-from matchmaker.rules import parse_rules
+from matchmaker.model import TicketState
 from matchmaker.scripts import header_of, script
+from tests.faces import FACES
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import assert_heard
-from tests.faces import FACES
 from tests.faults.scene import MATCHED_SECONDS, RECOVERY_SECONDS, Scene
 
 HOUR_MS = 3_600_000
@@ -51,9 +50,8 @@ def step_clock(client: redis.Redis, realm: str, by_ms: int) -> None:
 
 def scripts_that_take_now() -> list[str]:
     """Scripts whose first argument is a moment of realm time, by their headers."""
-    names = sorted(path.stem for path in LUA.glob("*.lua"))
-    headers = {name: header_of((LUA / f"{name}.lua").read_text()) for name in names}
-    return [name for name in names if re.search(r"^-- ARGV\[1\] +now +realm ms(, or \"\"|$)", headers[name], re.MULTILINE)]
+    first = re.compile(r'^-- ARGV\[1\] +now +realm ms(, or ""|$)', re.MULTILINE)
+    return sorted(path.stem for path in LUA.glob("*.lua") if first.search(header_of(path.read_text())))
 
 
 @pytest.mark.parametrize("name", scripts_that_take_now())
@@ -165,7 +163,7 @@ def test_the_servers_clock_is_set_under_load(own_scene: OwnScene, kind: str, hou
 
 @pytest.mark.parametrize("seconds", [-10, -1])
 def test_the_servers_clock_goes_back_a_little(scene: Scene, seconds: int) -> None:
-    """Given a clock that is set back by less than the step that counts as one, then realm time still never goes back."""
+    """Given a clock that is set back by less than what counts as a step, then realm time still never goes back."""
     ticket = scene.mm.enqueue("ladder", "alice", rating=1500)
     before = scene.now_ms
     step_clock(scene.client, scene.realm, 1000 * seconds)

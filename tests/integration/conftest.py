@@ -1,55 +1,38 @@
-"""Fixtures for tests of the command line."""
+"""Listeners of both kinds, on a realm in virtual time, with or without a proxy between them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import ExitStack
 
 import pytest
+import redis
 
-from matchmaker import Matchmaker, parse_rules
-from matchmaker.cli import main
-from tests.integration.terminal import Cli, Result
+from matchmaker.rules import QueueRules
+from tests.integration.stations import KINDS, Connect, Station
+from tests.lua.world import World
+from tests.proxy import Proxy
 
-RULES = "[ladder]\n[casual]\nmax_gap = 100\n"
 
+@pytest.fixture(params=KINDS)
+def connect(request: pytest.FixtureRequest, redis_url: str, realm: str) -> Iterator[Connect]:
+    with ExitStack() as stack:
 
-@pytest.fixture
-def bare_cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Cli:
-    """Runs commands here, with no server set and an empty data folder."""
-    monkeypatch.delenv("MATCHMAKER_REDIS_URL", raising=False)
-    monkeypatch.delenv("MATCHMAKER_REALM", raising=False)
-    monkeypatch.setenv("MATCHMAKER_DATA_DIR", str(tmp_path / "data"))
+        def make(url: str | None = None) -> Station:
+            return stack.enter_context(KINDS[request.param](url or redis_url, realm))
 
-    def run(*args: object) -> Result:
-        code = main([str(arg) for arg in args])
-        printed = capsys.readouterr()
-        return Result(code, printed.out, printed.err)
-
-    return run
+        yield make
 
 
 @pytest.fixture
-def cli(bare_cli: Cli, monkeypatch: pytest.MonkeyPatch, redis_url: str, realm: str) -> Cli:
-    """Runs commands here, on the suite's server and a realm of the test's own."""
-    monkeypatch.setenv("MATCHMAKER_REDIS_URL", redis_url)
-    monkeypatch.setenv("MATCHMAKER_REALM", realm)
-    return bare_cli
+def proxy(redis_url: str) -> Iterator[Proxy]:
+    with Proxy(redis_url) as proxy:
+        yield proxy
 
 
 @pytest.fixture
-def mm(redis_url: str, realm: str) -> Iterator[Matchmaker]:
-    """The same realm from Python, with the queues ladder and casual."""
-    with Matchmaker(redis_url, realm) as matchmaker:
-        matchmaker.apply_rules(parse_rules(RULES, "test"))
-        yield matchmaker
-
-
-@pytest.fixture
-def environment(redis_url: str, realm: str, tmp_path: Path) -> dict[str, str]:
-    """For processes: the suite's server and the test's realm."""
-    return {
-        "MATCHMAKER_REDIS_URL": redis_url,
-        "MATCHMAKER_REALM": realm,
-        "MATCHMAKER_DATA_DIR": str(tmp_path / "data"),
-    }
+def world(redis_client: redis.Redis, realm: str) -> World:
+    """A realm in virtual time that remembers for a minute, and matches whoever is next to each other."""
+    world = World(redis_client, realm)
+    world.apply(QueueRules.model_validate({"willingness": {"base": 50.0}}), retain_seconds=60)
+    return world

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -13,9 +14,11 @@ import redis
 import redis.asyncio
 
 from matchmaker import aio, errors
+from matchmaker.client import Matchmaker
 from matchmaker.connect import connection_options
 from matchmaker.model import Event
 from matchmaker.notifications import Listener, NotificationService
+from tests.lua.world import World
 
 T = TypeVar("T")
 
@@ -61,6 +64,12 @@ class Station(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class Connect(Protocol):
+    """Makes a station of the kind under test, on the server or behind a proxy."""
+
+    def __call__(self, url: str | None = None) -> Station: ...
 
 
 def hear(ear: Ear, count: int) -> list[str]:
@@ -213,3 +222,39 @@ def is_closed(ear: Ear) -> bool:
     except errors.ListenerClosed:
         return True
     return False
+
+
+# -- what happens to their players -------------------------------------------------------------------------------------
+
+
+def told(world: World, player: str) -> list[str]:
+    """Ids of the player's events, from the stream."""
+    return [id_ for id_, _, body in world.events() if json.dumps(player) in json.dumps(body)]
+
+
+def rounds(world: World, player: str, count: int) -> None:
+    """The player comes and goes so many times: two events each."""
+    for _ in range(count):
+        world.now += 1
+        ticket = world.mm.enqueue("ladder", player, rating=1500)
+        world.mm.cancel(ticket)
+
+
+def match(world: World, player: str, other: str = "other") -> str:
+    """The player is matched; answers the match."""
+    for one in (player, other):
+        world.mm.enqueue("ladder", one, rating=1500)
+    return world.match_pass().matches[0].id
+
+
+def pass_floor(world: World) -> None:
+    """Lets so much time pass that everything up to now is forgotten."""
+    for _ in range(3):
+        world.now += 60_000
+        world.match_pass()
+
+
+def wait_for_floor(mm: Matchmaker, moment_ms: int) -> None:
+    """Works in a realm in real time until nothing up to that moment is remembered."""
+    while int(mm.redis.hget(mm.calls.keys.meta, "floor_ms") or 0) <= moment_ms:
+        mm.attempt_match("ladder")

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import random
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack
-from typing import Any, Protocol
 
 import pytest
 import redis
@@ -18,67 +14,19 @@ from matchmaker.client import Matchmaker
 from matchmaker.inbox import MOST_UNREAD
 from matchmaker.model import TicketRequest
 from matchmaker.rules import QueueRules
-from tests.integration.stations import KINDS, Ear, Station, hear, hear_until, is_closed
+from tests.integration.stations import (
+    Connect,
+    hear,
+    hear_until,
+    is_closed,
+    match,
+    pass_floor,
+    rounds,
+    told,
+    wait_for_floor,
+)
 from tests.lua.world import World
 from tests.proxy import Proxy
-
-
-class Connect(Protocol):
-    """Makes a station of the kind under test, on the server or behind a proxy."""
-
-    def __call__(self, url: str | None = None) -> Station: ...
-
-
-@pytest.fixture(params=KINDS)
-def connect(request: pytest.FixtureRequest, redis_url: str, realm: str) -> Iterator[Connect]:
-    with ExitStack() as stack:
-
-        def make(url: str | None = None) -> Station:
-            return stack.enter_context(KINDS[request.param](url or redis_url, realm))
-
-        yield make
-
-
-@pytest.fixture
-def proxy(redis_url: str) -> Iterator[Proxy]:
-    with Proxy(redis_url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def world(redis_client: redis.Redis, realm: str) -> World:
-    """A realm in virtual time that remembers for a minute, and matches whoever is next to each other."""
-    world = World(redis_client, realm)
-    world.apply(QueueRules.model_validate({"willingness": {"base": 50.0}}), retain_seconds=60)
-    return world
-
-
-def told(world: World, player: str) -> list[str]:
-    """Ids of the player's events, from the stream."""
-    return [id_ for id_, _, body in world.events() if json.dumps(player) in json.dumps(body)]
-
-
-def rounds(world: World, player: str, count: int) -> None:
-    """The player comes and goes so many times: two events each."""
-    for _ in range(count):
-        world.now += 1
-        ticket = world.mm.enqueue("ladder", player, rating=1500)
-        world.mm.cancel(ticket)
-
-
-def match(world: World, player: str, other: str = "other") -> str:
-    """The player is matched; answers the match."""
-    for one in (player, other):
-        world.mm.enqueue("ladder", one, rating=1500)
-    return world.match_pass().matches[0].id
-
-
-def pass_floor(world: World) -> None:
-    """Lets so much time pass that everything up to now is forgotten."""
-    for _ in range(3):
-        world.now += 60_000
-        world.match_pass()
-
 
 # -- messages that are lost --------------------------------------------------------------------------------------------
 
@@ -255,9 +203,7 @@ def test_a_listener_cut_off_for_longer_than_the_realm_remembers_is_told_so(
         proxy.cut()
         missed = mm.cancel(mm.enqueue("ladder", "ann", rating=1500))
         assert missed.ended_ms is not None
-        key = mm.calls.keys.meta
-        while int(mm.redis.hget(key, "floor_ms") or 0) <= missed.ended_ms:
-            mm.attempt_match("ladder")
+        wait_for_floor(mm, missed.ended_ms)
         proxy.resume()
         with pytest.raises(errors.EventsLost) as lost:
             ear.get(20)
@@ -276,6 +222,23 @@ def test_a_listener_that_does_not_read_finds_everything_when_it_does(world: Worl
     rounds(world, "ann", 1)
     heard += hear_until(ear, told(world, "ann")[-1])
     assert heard == told(world, "ann")
+
+
+def test_a_listener_that_does_not_read_for_longer_than_the_realm_remembers_is_told_so(
+    redis_url: str, realm: str, connect: Connect
+) -> None:
+    """Given more events than are kept for a listener, when those beyond are forgotten before it reads, then it gets
+    what was kept, and an error in place of the rest."""
+    with Matchmaker(redis_url, realm) as mm:
+        mm.apply_rules({"ladder": QueueRules()}, retain_seconds=1)
+        ear = connect().subscribe("ann")
+        assert ear.ready()
+        for _ in range(MOST_UNREAD // 2 + 2):
+            mm.cancel(mm.enqueue("ladder", "ann", rating=1500))
+        wait_for_floor(mm, mm.status_of_player("ann").ended_ms or 0)
+        assert len(set(hear(ear, MOST_UNREAD))) == MOST_UNREAD
+        with pytest.raises(errors.EventsLost):
+            ear.get(20)
 
 
 def test_two_listeners_of_one_player_each_hear_everything(world: World, connect: Connect) -> None:
@@ -338,128 +301,3 @@ def test_a_connection_that_breaks_while_it_is_spoken_to_is_remade(world: World, 
         assert hear(ear, 2) == told(world, "ann")[-2:]
         for other in passing:
             other.close()
-
-
-# -- the end of listeners ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("world")
-def test_listeners_are_counted(connect: Connect) -> None:
-    station, other = connect(), connect()
-    assert station.subscriber_count == 0
-    ears = [station.subscribe(player) for player in ("ann", "ann", "bob")]
-    assert station.subscriber_count == 3
-    assert other.subscriber_count == 0
-    station.unsubscribe(ears[0])
-    station.unsubscribe(ears[0])
-    assert station.subscriber_count == 2
-    assert station.clear_all() == 2
-    assert station.subscriber_count == 0
-    assert station.clear_all() == 0
-
-
-def test_a_closed_listener_hands_out_what_it_has_and_then_its_end(world: World, connect: Connect) -> None:
-    station = connect()
-    ear, other = station.subscribe("ann"), station.subscribe("ann")
-    rounds(world, "ann", 1)
-    assert hear(other, 2) == told(world, "ann")
-    ear.close()
-    rounds(world, "ann", 1)
-    assert hear(other, 2) == told(world, "ann")[-2:]
-    assert [event.id for event in ear.iterate()] == told(world, "ann")[:2]
-    assert is_closed(ear)
-    assert is_closed(ear)
-
-
-@pytest.mark.parametrize("end", ["unsubscribe", "clear_all", "close"])
-@pytest.mark.usefixtures("world")
-def test_whoever_waits_is_told_of_the_end(connect: Connect, end: str) -> None:
-    """Given a thread that waits in a listener without a limit, when the listener ends, then the wait does."""
-    station = connect()
-    ear = station.subscribe("ann")
-    assert ear.ready()
-    raised: list[errors.MatchmakerError] = []
-
-    def wait() -> None:
-        try:
-            ear.get(None)
-        except errors.MatchmakerError as error:
-            raised.append(error)
-
-    waiting = threading.Thread(target=wait)
-    waiting.start()
-    if end == "unsubscribe":
-        station.unsubscribe(ear)
-    else:
-        getattr(station, end)()
-    waiting.join(20)
-    assert [type(error) for error in raised] == [errors.ListenerClosed]
-
-
-def test_after_clear_all_one_may_subscribe_again_after_close_not(world: World, connect: Connect) -> None:
-    station = connect()
-    station.subscribe("ann")
-    station.clear_all()
-    ear = station.subscribe("ann")
-    assert ear.ready()
-    rounds(world, "ann", 1)
-    assert hear(ear, 2) == told(world, "ann")
-    station.close()
-    station.close()
-    with pytest.raises(errors.ListenerClosed):
-        station.subscribe("ann")
-
-
-def test_unsubscribing_and_subscribing_in_one_breath_leaves_a_listener_that_hears(
-    world: World, connect: Connect
-) -> None:
-    station = connect()
-    ear = station.subscribe("ann")
-    for _ in range(50):
-        ear.close()
-        ear = station.subscribe("ann")
-    assert ear.ready()
-    rounds(world, "ann", 1)
-    assert hear(ear, 2) == told(world, "ann")
-
-
-# -- foreign messages --------------------------------------------------------------------------------------------------
-
-ENQUEUED: dict[str, Any] = {"v": 1, "event": "enqueued", "queue": "ladder", "ticket": "t", "player": "ann", "rating": 1}
-
-
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        b"",
-        b"\xff\xfe",
-        b"7",
-        b"[]",
-        b"{}",
-        b"null",
-        b"[" * 20_000,
-        b'{"id":"1-1","prev":"","v":1,"event":"enqueued","at":1e999,"queue":"q"}',
-        b'{"id":"1-1","prev":"","v":1,"event":"matched","at":1,"queue":"q","rules":1,"gap":1,"value":1,"teams":7}',
-        b'{"id":"1-1","prev":"","v":1,"event":"matched","at":1,"queue":"q","rules":1,"gap":1,"value":1,"teams":["x"]}',
-        json.dumps({"id": "not an id", "prev": "", "at": 1, **ENQUEUED}).encode(),
-        json.dumps({"id": 5, "prev": "", "at": 1, **ENQUEUED}).encode(),
-        json.dumps({"id": "1-1", "prev": 5, "at": 1, **ENQUEUED}).encode(),
-        json.dumps({"id": "1-1", "prev": "", "at": 1, **ENQUEUED}).encode(),
-        json.dumps({"id": "9999999999999-0", "prev": "9999999999998-0", "at": 9999999999999, **ENQUEUED}).encode(),
-    ],
-    ids=lambda garbage: garbage[:70].decode("latin-1"),
-)
-def test_foreign_messages_disturb_nobody(world: World, connect: Connect, garbage: bytes) -> None:
-    """Given a listener, when somebody else's messages come over its channel, then it hears its own events only, each
-    once, and the realm is not asked over and over."""
-    ear: Ear = connect().subscribe("ann")
-    assert ear.ready()
-    rounds(world, "ann", 1)
-    assert hear(ear, 2) == told(world, "ann")
-    for _ in range(3):
-        assert world.client.publish(world.keys.channel("ann"), garbage) == 1
-        rounds(world, "ann", 1)
-        assert hear(ear, 2) == told(world, "ann")[-2:]
-    world.client.config_resetstat()
-    assert ear.get(0.2) is None
-    assert world.client.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"] <= 2

@@ -1,6 +1,13 @@
 -- Pages of a line. A position is "<rating> <ticket>", the last place of a page; "" before the first page and after the
 -- last.
 
+local POSITION = "a rating and a ticket, as this script answered, or nothing"
+
+local function is_position(text)
+  local rating = string.match(text, "^(%-?%d[%d.e+-]*) ")
+  return text == "" or (rating and tonumber(rating))
+end
+
 -- The rank to go on from: after the ticket if it still waits, else at its rating (ties may come again).
 local function rank_after(position)
   if position == "" then return 0 end

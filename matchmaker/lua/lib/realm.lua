@@ -22,8 +22,19 @@
 local SCHEMA = "1"
 -- Idle matchers call at least every 4 s, so a longer silence means that nobody was there to match or the clock stepped.
 local LONGEST_STEP_MS = 30000
+-- The last realm ms that a call may bring: all that 15 digits hold.
+local MOST_MS = 10 ^ 15 - 1
 
 local call = redis.call
+
+-- The whole number that ARGV[i] spells in plain digits, or nil and the reply that refuses the call: a NaN, an infinity
+-- or a hexadecimal number is none.
+local function whole_argument(i, name, low, high)
+  local text = ARGV[i] or ""
+  local number = #text <= 15 and string.find(text, "^%d+$") and tonumber(text)
+  if number and number >= low and number <= high then return number end
+  return nil, { "invalid", name, string.format("a whole number, %d to %d", low, high) }
+end
 
 -- Realm time moves with the server's clock but never backwards, and stands still over a step longer than
 -- LONGEST_STEP_MS in either direction: nobody expires, and nobody's wait grows, because a clock was set.
@@ -69,9 +80,10 @@ local function open_realm()
   if meta[1] ~= SCHEMA then return nil, { "upgrade", meta[1], SCHEMA } end
   local now
   if meta[2] == "virtual" then
-    now = tonumber(ARGV[1])
-    if not now then return nil, { "time_mode", "virtual" } end
-    now = virtual_now(now)
+    if ARGV[1] == "" then return nil, { "time_mode", "virtual" } end
+    local given, refusal = whole_argument(1, "now", 0, MOST_MS)
+    if not given then return nil, refusal end
+    now = virtual_now(given)
   else
     if ARGV[1] ~= "" then return nil, { "time_mode", "server" } end
     now = server_now()
