@@ -27,7 +27,6 @@ NAME = "in-time"
 GOAL = under(1.0)
 RATES = (5, 20, 120)
 GROWTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
-HOUR = 3600.0
 WAVE = 45.0
 WINDOW, WIDER = 100.0, 50.0
 
@@ -87,7 +86,7 @@ def worse_ratio(live: Outcome, wave: Outcome) -> float:
 def measure(run: Run) -> Iterator[Figure]:
     population = Population(run)
     seeds = range(run.seed, run.seed + run.pick(6, 2))
-    seconds = HOUR if not run.quick else HOUR / 3
+    seconds = run.pick(80, 30) * WAVE  # an hour, or less, and whole waves
     with site(run) as own, own.wire() as wire:
         for rate in RATES:
             run.say(f"{rate} arrivals a minute, {len(seeds)} seeds; {population.stated}")

@@ -84,6 +84,7 @@ def passes(realm: Realm, wire: Wire) -> Iterator[PassReport]:
         yield report
         if report.work:
             report = realm.run(wire, realm.calls.tend(QUEUE))
+            yield report
         if report.next_ms is None or report.next_ms > report.now_ms:
             return
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from matchmaker.demo.ratings import BUILT_IN, draw, load_ratings
 from matchmaker.model import TicketRequest
-from matchmaker.reports import PassReport
 from scripts.benchmarks.harness import Run
+from scripts.benchmarks.lines import passes
 from scripts.benchmarks.site import QUEUE, Realm, Site
 from scripts.benchmarks.wire import Wire
 
@@ -83,8 +83,8 @@ class Replay:
             self._pass()
 
     def _pass(self) -> None:
-        report: PassReport = self._realm.run(self._wire, self._realm.calls.match_pass(QUEUE))
-        self._next_ms = report.next_ms
+        for report in passes(self._realm, self._wire):
+            self._next_ms = report.next_ms
 
     def _matches(self) -> list[Pairing]:
         found: list[Pairing] = []

@@ -181,7 +181,7 @@ def test_a_listener_reconnects_as_the_clock_is_set(own_scene: OwnScene, kind: st
     connection breaks, before any script has seen the new time, then the listener goes on: it missed nothing."""
     _, scene = own_scene()
     scene.client.hset(scene.mm.calls.keys.meta, "retain_ms", 1000)
-    with scene.ears(kind, ["alice"]) as ears:
+    with scene.ears(kind, ["alice", "bob"]) as ears:
         scene.mm.cancel(scene.mm.enqueue("ladder", "alice", rating=1500))
         assert_heard(ears, scene.ledger, RECOVERY_SECONDS)
         heard_ms = int(ears.heard["alice"][-1].id.partition("-")[0])
@@ -191,6 +191,9 @@ def test_a_listener_reconnects_as_the_clock_is_set(own_scene: OwnScene, kind: st
             return int(scene.client.hget(scene.mm.calls.keys.meta, "floor_ms") or 0) > heard_ms
 
         scene.ledger.wait(forgotten, 2 * RECOVERY_SECONDS, "the realm forgets")
+        # What it hears of others tells the listener that its connection has carried everything until now.
+        scene.mm.cancel(scene.mm.enqueue("ladder", "bob", rating=1500))
+        assert_heard(ears, scene.ledger, RECOVERY_SECONDS)
         step_clock(scene.client, scene.realm, hours * HOUR_MS)
         scene.client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         scene.ledger.wait(lambda: listening(scene, "alice"), RECOVERY_SECONDS, "the listener is back")
