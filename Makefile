@@ -19,7 +19,7 @@ bench: ## the measurements behind docs/benchmarks.md
 	scripts/bench $(ARGS)
 
 chaos: ## the fault and property tests at length (10,000 examples each; takes hours)
-	MATCHMAKER_TEST_PROFILE=nightly scripts/test tests/faults tests/lua --timeout=7200 $(ARGS)
+	scripts/chaos $(ARGS)
 
 clean: ## remove the environment and every cache
 	rm -rf .venv .venv.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis build ./*.egg-info

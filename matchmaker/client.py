@@ -142,6 +142,9 @@ class Matchmaker:
         """
         deadline = time.monotonic() + timeout
         known = self.status(ticket)
+        raise_if_over(known)
+        if known.match is not None:
+            return known.match
         with self.notifications.subscribe(known.player) as listener:
             if not listener.ready(timeout):
                 raise errors.WaitTimeout(known.id, timeout)

@@ -7,6 +7,7 @@ request the same way twice.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
@@ -128,6 +129,17 @@ class Runner:
             return cast(T, done.value)
 
 
+@contextmanager
+def _cancellable() -> Iterator[None]:
+    """Raises a cancellation that was swallowed within: before Python 3.12 ``asyncio.wait_for``, through which the client
+    library sends, loses one that comes as the sending ends, and whoever cancelled would wait for the reply to all."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    yield
+    if task and task.cancelling() > before:
+        raise asyncio.CancelledError
+
+
 class AsyncRunner:
     """Drives plans over an asyncio client; the same steps as :class:`Runner`, awaited."""
 
@@ -136,7 +148,7 @@ class AsyncRunner:
         self._execute: Callable[..., Awaitable[Any]] = client.execute_command
 
     async def call(self, call: Call[T] | Command[T]) -> T:
-        with typed_errors():
+        with _cancellable(), typed_errors():
             try:
                 reply = await self._execute(*request_of(call))
             except exceptions.NoScriptError:
@@ -144,7 +156,7 @@ class AsyncRunner:
         return parsed(call, reply)
 
     async def batch(self, batch: Batch[T]) -> list[T | errors.MatchmakerError]:
-        with typed_errors():
+        with _cancellable(), typed_errors():
             pipeline: Any = self.client.pipeline(transaction=False)
             for call in batch.calls:
                 pipeline.execute_command(*request_of(call))

@@ -99,6 +99,9 @@ class Matchmaker:
 
     async def wait_for_match(self, ticket: Ticket | str, timeout: float) -> Match:
         known = await self.status(ticket)
+        raise_if_over(known)
+        if known.match is not None:
+            return known.match
         try:
             async with asyncio.timeout(timeout), await self.notifications.subscribe(known.player) as listener:
                 await listener.ready(timeout)

@@ -111,7 +111,11 @@ class NotificationService:
             works = (self._hear_for_ever(), self._try_when_quiet(), self._read_for_ever())
             self._tasks = [asyncio.create_task(work) for work in works]
         if channel is not None:
-            await self._send("SUBSCRIBE", channel)
+            try:
+                await self._send("SUBSCRIBE", channel)
+            except asyncio.CancelledError:
+                self._board.remove(listener.inbox)  # nobody will ever hold this listener
+                raise
         return listener
 
     async def unsubscribe(self, listener: Listener) -> None:

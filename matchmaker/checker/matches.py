@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from matchmaker.checker.ledger import Ledger, MatchStory
 from matchmaker.checker.picture import read_rules
@@ -12,6 +13,9 @@ from matchmaker.checker.violation import Code, Violation
 from matchmaker.rules import QueueRules
 from matchmaker.rules.fields import to_ms
 from matchmaker.willingness import EPS, gap, is_due, pair_value, willingness
+
+TOLD: Final = 1e-9
+"""Events tell gap and value to ten digits."""
 
 
 class Versions:
@@ -92,15 +96,14 @@ def _faults(match: MatchStory, rules: QueueRules, proposals: bool) -> Iterator[V
         return Violation(code, f"match {match.event} of {pair} {message}")
 
     apart = gap(match.one, match.other)
-    if not abs(match.gap - apart) <= EPS:
+    if not abs(match.gap - apart) <= max(EPS, TOLD * apart):
         yield fault(Code.MATCH_GAP, f"tells a gap of {match.gap}")
     given = [
         willingness(rules, match.at_ms - ticket.enqueued_ms, ticket.deviation) for ticket in (match.one, match.other)
     ]
-    # Sums of large numbers differ in their last digits, whoever adds them up.
-    exact = max(EPS, 1e-12 * max(*given, apart))
     value = pair_value(rules, match.one, match.other, match.at_ms)
-    if not abs(match.value - value) <= exact:
+    # Sums of large numbers differ in their last digits, whoever adds them up.
+    if not abs(match.value - value) <= max(EPS, TOLD * abs(value), 1e-12 * max(*given, apart)):
         yield fault(Code.MATCH_VALUE, f"tells a value of {match.value}, it is {value}")
     if match.in_force is not None and match.version != match.in_force[0]:
         yield fault(Code.MATCH_RULES, f"is made by version {match.version}, version {match.in_force[0]} was in force")

@@ -35,7 +35,7 @@ local page, position = page_after(ARGV[5], most)
 local records = {}
 for _, ticket in ipairs(page) do
   local record = unpack_record(ticket, call("HGET", KEYS[4], ticket))
-  if record.enqueued_ms <= until_ms then records[#records + 1] = record end
+  if record.queue == ARGV[3] and record.enqueued_ms <= until_ms then records[#records + 1] = record end
 end
 end_unmatched(realm, ARGV[3], records, "cancelled", function() return "cleared" end)
 return { "cleared", #records, whole(until_ms), position }

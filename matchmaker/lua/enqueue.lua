@@ -28,8 +28,7 @@
 -- @include lib/realm lib/text lib/plain_text lib/record lib/enqueued_text lib/events lib/read_event lib/line
 -- @include lib/housekeeping lib/remember lib/ended lib/replies
 
-local MOST_POINTS = 1000000
-local MOST_TICKETS = 200
+local MOST_POINTS, MOST_TICKETS = 1000000, 200
 
 local function number_within(value, low)
   return type(value) == "number" and value >= low and value <= MOST_POINTS
@@ -46,9 +45,7 @@ local function parse(text)
     return nil, "player", "1 to 128 bytes of UTF-8 without control characters"
   end
   if not number_within(t.rating, -MOST_POINTS) then return nil, "rating", "a number, -1000000 to 1000000" end
-  if t.deviation ~= nil and not number_within(t.deviation, 0) then
-    return nil, "deviation", "a number, 0 to 1000000"
-  end
+  if t.deviation ~= nil and not number_within(t.deviation, 0) then return nil, "deviation", "a number, 0 to 1000000" end
   if t.data ~= nil and (type(t.data) ~= "string" or #t.data > 4096 or not is_plain_text(t.data)) then
     return nil, "data", "at most 4096 bytes of UTF-8 without control characters"
   end

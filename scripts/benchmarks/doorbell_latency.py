@@ -1,10 +1,10 @@
 """How long after the second compatible player came both players know of their match.
 
-Measured: a first player waits; listeners (raw connections, subscribed to their channels) stand for both; the clock starts
-when the second player's enqueue is sent and stops when both listeners hold the ``matched`` message. On the way are an
-enqueue, the wake-up of a real matcher process in its own, its pass, and two messages. Meanwhile 1,000 other players a second
-arrive and are matched in the same queue. Against: a bare PUBLISH to two such listeners over the same connections, in
-turns with it under the same load: clock, sockets and scheduler are the same.
+Measured: a first player waits; listeners (raw connections, subscribed to their channels) stand for both; the clock
+starts when the second player's enqueue is sent and stops when both listeners hold the ``matched`` message. On the way
+are an enqueue, the wake-up of a real matcher process in its own, its pass, and two messages. Meanwhile 1,000 other
+players a second arrive and are matched in the same queue. Against: a bare PUBLISH to two such listeners over the same
+connections, in turns with it under the same load: clock, sockets and scheduler are the same.
 
 The floor has one hop to the server and one to the listeners. The way of a match has two more, to the matcher and
 back, so it cannot be below twice the floor.
@@ -21,7 +21,7 @@ from scripts.benchmarks.actors import START_SECONDS, Arrivals, Stage, arrive, ma
 from scripts.benchmarks.harness import Figure, Row, Run, at_most, percentile
 from scripts.benchmarks.lines import Crowd
 from scripts.benchmarks.site import QUEUE, Realm, Site, site
-from scripts.benchmarks.wire import Wire, packed, packed_call
+from scripts.benchmarks.wire import packed, packed_call
 
 NAME = "doorbell-latency"
 GOALS = ((0.50, at_most(4)), (0.99, at_most(10)))

@@ -4,11 +4,11 @@ Measured: tickets through the ``enqueue`` script for each second of the server's
 throughput of a core that the server has to itself: 100 tickets a call and one a call, over 1, 8 and 64 connections.
 Against: the commands that these very calls issued inside the server, recorded with MONITOR, sent as plain pipelined
 commands with nothing in between: look-ups and writes, as a client without the script would have to send them. Both go
-out as one packed stream a connection, sent as fast as the server takes it, replies read and thrown away; the same tickets
-into an equally empty realm, in turns. A second figure, without a goal, compares with the writes alone.
+out as one packed stream a connection, sent as fast as the server takes it, replies read and thrown away; the same
+tickets into an equally empty realm, in turns. A second figure, without a goal, compares with the writes alone.
 
-That is fair to the floor: it validates nothing, decides nothing, keeps no promise, and costs the client nothing. What it
-pays and a script does not is that each command is received and answered by itself.
+That is fair to the floor: it validates nothing, decides nothing, keeps no promise, and costs the client nothing. What
+it pays and a script does not is that each command is received and answered by itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from matchmaker.model import TicketRequest
 from scripts.benchmarks.harness import Figure, Row, Run, alternate, at_least, median_of, ratios
 from scripts.benchmarks.lines import SPARSE, Crowd, batches
 from scripts.benchmarks.site import Realm, Site, site
-from scripts.benchmarks.wire import Wire, packed
+from scripts.benchmarks.wire import packed
 
 NAME = "enqueue"
 GOAL = at_least(0.7)

@@ -1,14 +1,16 @@
 """Waits and gaps over an hour, against matching in waves.
 
-Measured: mean wait and mean gap when the same players arrive, in virtual time, through the real scripts with passes at
-the arrivals and at the stored due moments: 5, 20 and 120 a minute (Poisson, an hour), real ratings if a file is given
-(otherwise the stated distribution), at 0.25, 0.5, 1, 2 and 4 points of willingness a second, everything else as a queue has
-it by default (``max_gap`` 300 included), no expiry. Against: a wave every 45 s that pairs greedily, smallest gap first,
-wherever the gap is within the window of either player, which is 100 points and 50 more for each wave waited.
+Measured: mean wait and mean gap when the same players arrive, in virtual time, through the real scripts with passes
+at the arrivals and at the stored due moments: 5, 20 and 120 a minute (Poisson, an hour), real ratings if a file is
+given (otherwise the stated distribution), at 0.25, 0.5, 1, 2 and 4 points of willingness a second, everything else as
+a queue has it by default (``max_gap`` 300 included), no expiry. Against: a wave every 45 s that pairs greedily,
+smallest gap first, wherever the gap is within the window of either player, which is 100 points and 50 more for each
+wave waited.
 
 Every arrival counts: who is left at the end has waited until then, on both sides alike, and the note says how many
-there were. The gap is the mean over matches. The judged figure is, for the best growth at that rate, the larger of its
-two ratios to the wave, wait over wait and gap over gap, of means over the same seeds: below 1 is better on both at once.
+there were. The gap is the mean over matches. The judged figure is, for the best growth at that rate, the larger of
+its two ratios to the wave, wait over wait and gap over gap, of means over the same seeds: below 1 is better on both
+at once.
 """
 
 from __future__ import annotations
@@ -106,9 +108,7 @@ def rules_for(growth: float) -> str:
     return f"expire_after_seconds = 0\nwillingness = {{ base = 0, per_second = {growth} }}"
 
 
-def figures_at(
-    rate: int, wave: Sequence[Outcome], live: dict[float, list[Outcome]], stated: str
-) -> Iterator[Figure]:
+def figures_at(rate: int, wave: Sequence[Outcome], live: dict[float, list[Outcome]], stated: str) -> Iterator[Figure]:
     """The judged figure of one rate, and what it is made of."""
     baseline = mean_of(wave)
     best = min(GROWTHS, key=lambda growth: worse_ratio(mean_of(live[growth]), baseline))

@@ -1,17 +1,17 @@
 """How long one script call holds the server.
 
-Measured: for every script, CPU of the server (``INFO cpu``, read right before and right after each call, in one pipeline)
-on two lines. The dense one is a Gaussian line in which everybody is due at once, the sparse one a line where nobody is.
-The value is the 99.9th percentile of all calls of that script on that line, so with fewer than 1,000 calls it is the
-longest; the samples are the ten longest. Against: 5 ms, the bound that is promised.
+Measured: for every script, CPU of the server (``INFO cpu``, read right before and right after each call, in one
+pipeline) on two lines. The dense one is a Gaussian line in which everybody is due at once, the sparse one a line
+where nobody is. The value is the 99.9th percentile of all calls of that script on that line, so with fewer than 1,000
+calls it is the longest; the samples are the ten longest. Against: 5 ms, the bound that is promised.
 
-CPU is what the script needs of a core that is the server's own; the reading of ``INFO`` itself, some 20 µs, is in it. The
-duration by the server's clock (``cmdstat_evalsha``) is in the note: a call during which the machine ran something else
-counts there in full.
+CPU is what the script needs of a core that is the server's own; the reading of ``INFO`` itself, some 20 µs, is in it.
+The duration by the server's clock (``cmdstat_evalsha``) is in the note: a call during which the machine ran something
+else counts there in full.
 
-Calls, on a dense line unless said otherwise: passes; enqueues of a batch of 100; cancels; expiries of 100; clearing 100;
-pages of a snapshot; histories; and on the sparse line enqueues of one, passes after one arrival and after many, and the calls
-that renew certificates after the rules have changed.
+Calls, on a dense line unless said otherwise: passes; enqueues of a batch of 100; cancels; expiries of 100; clearing
+100; pages of a snapshot; histories; and on the sparse line enqueues of one, passes after one arrival and after many,
+and the calls that renew certificates after the rules have changed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import functools
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from matchmaker.calls import HISTORY_TICKETS, PAGE_TICKETS, TICKETS_A_CALL, Call
@@ -81,11 +81,24 @@ class Clock:
         self._ahead_ms += ms
 
 
-def dense(watch: Stopwatch, site: Site, wire: Wire, size: int, calls: int, seed: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Where and how long: a line of ``size``, about ``calls`` calls of each kind."""
+
+    site: Site
+    wire: Wire
+    watch: Stopwatch
+    size: int
+    calls: int
+    crowd: Crowd
+
+
+def dense(scene: Scene) -> None:
     """Everybody is due, in every place of the line."""
+    watch, wire, calls, crowd = scene.watch, scene.wire, scene.calls, scene.crowd
     clock = Clock()
-    realm, crowd = Realm(site, DENSE, clock=clock, retain_s=600), Crowd(seed)
-    waiting = crowd.gaussian(size)
+    realm = Realm(scene.site, DENSE, clock=clock, retain_s=600)
+    waiting = crowd.gaussian(scene.size)
     fill(realm, wire, waiting)
     crowd.rng.shuffle(waiting)
     for _ in range(calls):
@@ -100,6 +113,7 @@ def dense(watch: Stopwatch, site: Site, wire: Wire, size: int, calls: int, seed:
     for _ in range(calls // 2):
         _, until, position = watch.time("clear 100", realm.calls.clear(QUEUE, until, position, TICKETS_A_CALL))
     _until_settled(watch, "pass", realm, calls)
+    fill(realm, wire, crowd.gaussian(TICKETS_A_CALL * min(calls, 200)))
     # Past everyone's longest wait, and past the time for which events are kept: these calls also tidy up.
     clock.forward(3_600_000)
     for _ in range(calls):
@@ -109,9 +123,10 @@ def dense(watch: Stopwatch, site: Site, wire: Wire, size: int, calls: int, seed:
         watch.time("expire 100", realm.calls.expire(QUEUE, [ticket for ticket, _ in over]))
 
 
-def sparse(watch: Stopwatch, site: Site, wire: Wire, size: int, calls: int, seed: int) -> None:
+def sparse(scene: Scene) -> None:
     """Nobody is due, except to be looked at."""
-    realm, crowd = Realm(site, SPARSE), Crowd(seed)
+    watch, wire, size, calls, crowd = scene.watch, scene.wire, scene.size, scene.calls, scene.crowd
+    realm = Realm(scene.site, SPARSE)
     ratings = list(spread(size, 1.0))
     crowd.rng.shuffle(ratings)
     rest(realm, wire, crowd.at(ratings), SPARSE)
@@ -141,12 +156,14 @@ def measure(run: Run) -> Iterator[Figure]:
         for kind in (dense, sparse):
             run.say(f"{size:,} waiting, {kind.__name__}")
             with site(run) as own, own.wire() as wire:
-                watch = Stopwatch(wire)
-                kind(watch, own, wire, size, calls, run.seed)
-            held |= watch.held
+                scene = Scene(own, wire, Stopwatch(wire), size, calls, Crowd(run.seed))
+                kind(scene)
+            held |= scene.watch.held
         figures = [_figure(f"{size:,}: {what}", spent) for what, spent in held.items()]
         worst = max(figures, key=lambda figure: figure.value)
-        yield replace(worst, size=size, note=f"the worst of {len(held)}: {str(worst.size).split(': ')[1]}; {worst.note}")
+        yield replace(
+            worst, size=size, note=f"the worst of {len(held)}: {str(worst.size).split(': ')[1]}; {worst.note}"
+        )
         if size == run.sizes[-1]:
             yield from figures
 

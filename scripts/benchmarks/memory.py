@@ -1,13 +1,14 @@
 """What a ticket weighs, waiting and ended.
 
-Measured: growth of the server's ``used_memory`` over an empty realm, divided by the number of tickets, at 1,000,000: first
-with all of them waiting, then with all of them matched (players and matches included). Against: the least with which one
-could wait at all: id and rating in a bare sorted set and a hash, the same ids, the same ratings, filled into the same
-server afterwards. Ids are as long as real ones (26 and 18 characters); no deviation, no data.
+Measured: growth of the server's ``used_memory`` over an empty realm, divided by the number of tickets, at 1,000,000:
+first with all of them waiting, then with all of them matched (players and matches included). Against: the least with
+which one could wait at all: id and rating in a bare sorted set and a hash, the same ids, the same ratings, filled
+into the same server afterwards. Ids are as long as real ones (26 and 18 characters); no deviation, no data.
 
-Everything that the engine keeps is in the figure of the goal, but one: the event stream, which grows with what happened
-and not with who waits, and which an operator trims by consumers and ``retain``. Its share is listed by itself.
-That is fair in so far as the bare pair could not be matched atomically, found by its player, expired or remembered.
+Everything that the engine keeps is in the figure of the goal, but one: the event stream, which grows with what
+happened and not with who waits, and which an operator trims by consumers and ``retain``. Its share is listed by
+itself. That is fair in so far as the bare pair could not be matched atomically, found by its player, expired or
+remembered.
 """
 
 from __future__ import annotations
@@ -84,4 +85,6 @@ def measure(run: Run) -> Iterator[Figure]:
         yield Figure(NAME, f"{size:,}: {what}", value, "bytes a ticket", samples=(value,))
 
 
-ROW = Row(NAME, "a waiting ticket, and an ended one, at most 3 times id and rating in a bare sorted set and hash", measure)
+ROW = Row(
+    NAME, "a waiting ticket, and an ended one, at most 3 times id and rating in a bare sorted set and hash", measure
+)

@@ -1,13 +1,14 @@
 """How near the passes over a line come to the best matching there is.
 
-Measured: the total value of what passes match when a whole line is looked at for the first time, at one moment, by the
-real scripts in a realm in virtual time. Lines of 20 to 400 tickets, ratings 1500 ± 300, exponential waits of 60 s in the
-mean, one point of willingness a second on top of 0 ("waits") or of 100 ("dense"), for each ``accept``. Against: the
-maximum-weight matching over all pairs of the line that are due, by blossom (networkx), computed apart from the engine.
+Measured: the total value of what passes match when a whole line is looked at for the first time, at one moment, by
+the real scripts in a realm in virtual time. Lines of 20 to 400 tickets, ratings 1500 ± 300, exponential waits of 60 s
+in the mean, one point of willingness a second on top of 0 ("waits") or of 100 ("dense"), for each ``accept``.
+Against: the maximum-weight matching over all pairs of the line that are due, by blossom (networkx), computed apart
+from the engine.
 
-Values are the engine's own definition, so this says how well a pass optimises, not whether its aim is the right one: for
-that see in-time and regret. The value is the mean over lines; the worst line is in the note and among the samples.
-A line of up to 65 tickets always fits one slice.
+Values are the engine's own definition, so this says how well a pass optimises, not whether its aim is the right one:
+for that see in-time and regret. The value is the mean over lines; the worst line is in the note and among the
+samples. A line of up to 65 tickets always fits one slice.
 """
 
 from __future__ import annotations

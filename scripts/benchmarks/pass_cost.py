@@ -1,15 +1,15 @@
 """What a pass costs a matched ticket, commit included, against the writes alone.
 
-Measured: CPU of the server (``INFO cpu``) while passes work off a backlog in which everybody is due: a
-Gaussian line, ratings 1500 ± 300, willing to give 100 points on arrival, brought in as ``enqueue_many`` does. Divided by
-the tickets matched. Against: ``floor.lua``, which takes the same number of places from around the same kind of ticket,
-reads their records, and writes for each pair what a pass writes (event, two messages, both records out, both off the
-line, remembrance), of the same lengths, but decides nothing and composes no text. Both start on a backlog of the full
-size, topped up before each turn; both take at most the same number of tickets, small backlogs entirely, the pass with
-its sparse remainder.
+Measured: CPU of the server (``INFO cpu``) while passes work off a backlog in which everybody is due: a Gaussian line,
+ratings 1500 ± 300, willing to give 100 points on arrival, brought in as ``enqueue_many`` does. Divided by the tickets
+matched. Against: ``floor.lua``, which takes the same number of places from around the same kind of ticket, reads
+their records, and writes for each pair what a pass writes (event, two messages, both records out, both off the line,
+remembrance), of the same lengths, but decides nothing and composes no text. Both start on a backlog of the full size,
+topped up before each turn; both take at most the same number of tickets, small backlogs entirely, the pass with its
+sparse remainder.
 
-That is fair because the floor's cost is Redis's own: no program that keeps this state can be below it. After each turn
-the row compares what both have written, and fails if the floor wrote anything less.
+That is fair because the floor's cost is Redis's own: no program that keeps this state can be below it. After each
+turn the row compares what both have written, and fails if the floor wrote anything less.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from pathlib import Path
 from scripts.benchmarks.harness import Figure, Row, Run, alternate, at_most, median_of, ratios
 from scripts.benchmarks.lines import DENSE, Crowd, fill, settle
 from scripts.benchmarks.site import QUEUE, Realm, Site, site
-from scripts.benchmarks.wire import Wire
 
 NAME = "pass-cost"
 GOAL = at_most(1.5)

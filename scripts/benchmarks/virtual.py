@@ -65,8 +65,10 @@ class Replay:
         self._next_ms: int | None = None
 
     def play(self, arrivals: Sequence[Arrival], until: float | None) -> list[Pairing]:
-        """Everyone arrives; each is followed by a pass, and so is each moment at which a pair falls due, up to ``until`` s
-        or, if that is None, until nothing will ever fall due. Answers the matches in order."""
+        """Everyone arrives; each is followed by a pass, and so is each moment at which a pair falls due.
+
+        Up to ``until`` s or, if that is None, until nothing will ever fall due. Answers the matches in order.
+        """
         for number, arrival in enumerate(arrivals):
             moment = START_MS + round(1000 * arrival.at)
             self._pass_until(moment - 1)

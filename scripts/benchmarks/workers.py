@@ -1,10 +1,10 @@
 """Whether more matchers do any harm, and whether each realm gets its share.
 
-Measured: tickets matched a second while 1, 2, 4 and 8 matcher processes work off the same backlog, spread over 8 realms
-on one server, everybody due at once. The matchers are started, made to hold still (SIGSTOP) while the realms are filled,
-and let go together; the time runs from there to the last match, by the ids of the events. Five times each, in turns.
-Against: one matcher. One server runs one script at a time, so more matchers cannot be faster than the server; the
-question is whether they get in each other's way.
+Measured: tickets matched a second while 1, 2, 4 and 8 matcher processes work off the same backlog, spread over 8
+realms on one server, everybody due at once. The matchers are started, made to hold still (SIGSTOP) while the realms
+are filled, and let go together; the time runs from there to the last match, by the ids of the events. Five times
+each, in turns. Against: one matcher. One server runs one script at a time, so more matchers cannot be faster than the
+server; the question is whether they get in each other's way.
 
 Fairness: at the moment when half of all tickets are matched, the share of the realm that had the fewest, over an even
 share. The goal set here is one half: no realm is served at less than half the pace of the mean.
@@ -86,7 +86,7 @@ def _server_ms(realm: Realm) -> float:
 def _moments_of_matches(realm: Realm) -> list[int]:
     """Server ms of each match of the realm, latest first: matches came after all enqueues."""
     made = realm.mm.stats().matches
-    entries = realm.mm.redis.xrevrange(realm.keys.events, count=made)
+    entries = realm.site.client.xrevrange(realm.keys.events, count=made)
     return [int(event_id.partition(b"-")[0]) for event_id, fields in entries if fields[b"event"] == b"matched"]
 
 
@@ -107,4 +107,6 @@ def measure(run: Run) -> Iterator[Figure]:
         yield median_of(NAME, size, backlogs.fairness[count], "of an even share, least served realm", FAIR)
 
 
-ROW = Row(NAME, "2, 4 and 8 matchers at least 0.85 times as fast as one; the least served realm has half its share", measure)
+ROW = Row(
+    NAME, "2, 4 and 8 matchers at least 0.85 times as fast as one; the least served realm has half its share", measure
+)

@@ -39,7 +39,7 @@ def fill(scene: Scene, *, choked: bool) -> None:
     client = scene.client
     most = client.info("memory")["maxmemory"]
     try:
-        while choked or client.info("memory")["used_memory"] < 0.88 * most:
+        while choked or client.info("memory")["used_memory"] < 0.92 * most:
             client.rpush(BALLAST, "x" * 20_000)
     except redis.exceptions.OutOfMemoryError:
         assert choked

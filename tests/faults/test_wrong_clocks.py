@@ -17,14 +17,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
+from matchmaker.calls import Batch, Call, Calls
+from matchmaker.client import Matchmaker
 from matchmaker.errors import TimeModeMismatch
 from matchmaker.keys import Keys
-from matchmaker.model import TicketState
-from matchmaker.scripts import header_of, script
+from matchmaker.model import TicketRequest, TicketState
+from matchmaker.scripts import header_of
 from tests.faces import FACES
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import assert_heard
@@ -48,38 +51,40 @@ def step_clock(client: redis.Redis, realm: str, by_ms: int) -> None:
 # -- a worker's clock ------------------------------------------------------------------------------------------------
 
 
-def scripts_that_take_now() -> list[str]:
+def scripts_that_take_now() -> set[str]:
     """Scripts whose first argument is a moment of realm time, by their headers."""
-    first = re.compile(r'^-- ARGV\[1\] +now +realm ms(, or ""|$)', re.MULTILINE)
-    return sorted(path.stem for path in LUA.glob("*.lua") if first.search(header_of(path.read_text())))
+    first = re.compile(r'^-- ARGV\[1\] +now +realm ms, or ""', re.MULTILINE)
+    return {path.stem for path in LUA.glob("*.lua") if first.search(header_of(path.read_text()))}
 
 
-@pytest.mark.parametrize("name", scripts_that_take_now())
-def test_no_script_takes_a_clients_clock(scene: Scene, name: str) -> None:
-    """Given a realm on server time, when a client brings its own, then the script refuses and writes nothing."""
+def test_no_script_takes_a_clients_clock(scene: Scene) -> None:
+    """Given a realm on server time, when a client brings its own, then each script refuses and writes nothing."""
     scene.mm.enqueue("ladder", "alice", rating=1500, ticket="t1")
-    keys = scene.mm.calls.keys
-    names = keys.line_keys("ladder")
-    before = {key: scene.client.dump(key) for key in names if not key.endswith(":clock")}
-    arguments = [str(scene.now_ms + HOUR_MS), keys.channel_prefix, "ladder", "1", "1", "1"]
-    if name == "enqueue":
-        arguments[3:] = ['{"ticket":"t2","player":"bob","rating":1500}']
-    reply = scene.client.eval(script(name).source, len(names), *names, *arguments)
-    while isinstance(reply[0], list):
-        (reply,) = reply
-    assert reply == [b"time_mode", b"server"]
-    assert {key: scene.client.dump(key) for key in names if not key.endswith(":clock")} == before
-
-
-def test_most_scripts_are_asked() -> None:
-    """The list above is found by reading headers: it must not run empty."""
-    assert {"apply", "cancel", "clear", "enqueue", "expire", "heartbeat", "pair", "pass", "peek"} <= set(
-        scripts_that_take_now()
-    )
+    ahead = scene.now_ms + HOUR_MS
+    calls = Calls(scene.realm, clock=lambda: ahead)
+    requests: list[Call[Any]] = [
+        calls.apply([("ladder", scene.rules.compiled())], prune=False, dry=False, retain_ms=600_000, max_backlog=1000),
+        calls.cancel("ladder", "ticket", "t1", "requested"),
+        calls.clear("ladder", "", "", 10),
+        calls.enqueue("ladder", [TicketRequest("bob", 1500), TicketRequest("carol", 1500)]),
+        calls.expire("ladder", ["t1"]),
+        calls.heartbeat("t1"),
+        calls.match_pass("ladder"),
+        calls.pair("ladder", "t1", "t2"),
+        calls.peek(1),
+        calls.tend("ladder"),
+    ]
+    assert {request.script.name for request in requests} == scripts_that_take_now()
+    names = [name for name in calls.keys.line_keys("ladder") if name != calls.keys.clock]
+    before = {name: scene.client.dump(name) for name in names}
+    answers = scene.mm.runner.batch(Batch(requests))
+    assert [type(answer) for answer in answers] == [TimeModeMismatch] * len(requests)
+    assert {name: scene.client.dump(name) for name in names} == before
 
 
 def test_a_client_with_a_clock_is_told(scene: Scene) -> None:
-    mine = type(scene.mm)(scene.client, scene.realm, clock=lambda: scene.now_ms + HOUR_MS)
+    """The same, from the front door."""
+    mine = Matchmaker(scene.client, scene.realm, clock=lambda: scene.now_ms + HOUR_MS)
     with mine, pytest.raises(TimeModeMismatch):
         mine.enqueue("ladder", "alice", rating=1500)
 

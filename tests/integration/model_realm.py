@@ -113,8 +113,6 @@ class ModelRealm:
     # -- what calls do -----------------------------------------------------------------------------------------------
 
     def enqueue(self, queue: str, requests: Sequence[TicketRequest]) -> list[Outcome]:
-        if queue not in self.rules or self.work.get(queue) == "closing":
-            return [outcome_of(errors.UnknownQueue(queue, self.realm)) for _ in requests]
         self.keep_house()
         return [self._enqueue_one(queue, request) for request in requests]
 
@@ -127,6 +125,8 @@ class ModelRealm:
         if request.player in self.players:
             other = self.live[self.players[request.player]]
             return outcome_of(errors.AlreadyWaiting(request.player, other.id, other.queue))
+        if queue not in self.rules or self.work.get(queue) == "closing":
+            return outcome_of(errors.UnknownQueue(queue, self.realm))
         told = Told(
             request.ticket, request.player, queue, request.rating, request.deviation or 0.0, self.now,
             prev=self.of_player(request.player),
@@ -198,7 +198,7 @@ class ModelRealm:
             assert done == (not self.line(queue))
             if done:
                 del self.rules[queue], self.work[queue]
-        elif done and self.work.pop(queue, None):
+        elif done and self.work.pop(queue, ""):
             for told in self.line(queue):
                 self.renew_lease(told)
                 if self.rules[queue].heartbeat_seconds:

@@ -349,7 +349,10 @@ async def test_a_queue_that_is_no_longer_named_stays_unless_it_is_pruned(client:
     ladder = parse_rules("[ladder]\n", "test")
     assert changes(await client.apply_rules(ladder)) == [("ladder", "unchanged", 1)]
     assert set(await client.rules()) == {"ladder", "casual"}
-    assert changes(await client.apply_rules(ladder, prune=True)) == [("casual", "removed", 1), ("ladder", "unchanged", 1)]
+    assert changes(await client.apply_rules(ladder, prune=True)) == [
+        ("casual", "removed", 1),
+        ("ladder", "unchanged", 1),
+    ]
     assert (await client.rules())["casual"].closing
     with pytest.raises(errors.UnknownQueue):
         await client.enqueue("casual", "late", rating=1500)

@@ -305,29 +305,27 @@ async def test_a_get_that_is_cancelled_or_timed_out_loses_no_event(
 
 
 async def test_a_subscription_cancelled_while_it_is_sent_leaves_no_listener(
-    loop_client: aio.Matchmaker, judge: Matchmaker
+    loop_client: aio.Matchmaker, judge: Matchmaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a connection that takes no more for the moment, when a subscription over it is cancelled, then the listener
     nobody holds is not kept."""
     held = await loop_client.listen("ann")
     assert await held.ready(PATIENCE_SECONDS)
     service = loop_client.notifications
-    sending, go_on = asyncio.Event(), asyncio.Event()
-    send = service._connection.send_command
+    sending = asyncio.Event()
 
-    async def slow(*command: str) -> None:
+    async def slow(*_: str) -> None:
         sending.set()
-        await go_on.wait()
-        await send(*command)
+        await asyncio.Event().wait()
 
-    service._connection.send_command = slow
-    subscribing = asyncio.create_task(loop_client.listen("bob"))
-    await sending.wait()
-    subscribing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await subscribing
+    with monkeypatch.context() as patch:
+        patch.setattr(service._connection, "send_command", slow)
+        subscribing = asyncio.create_task(loop_client.listen("bob"))
+        await sending.wait()
+        subscribing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await subscribing
     assert service.subscriber_count == 1
-    service._connection.send_command = send
     async with await loop_client.listen("bob") as listener:
         assert await listener.ready(PATIENCE_SECONDS)
         judge.enqueue("ladder", "bob", rating=1500)

@@ -10,7 +10,14 @@ from itertools import combinations, pairwise
 import pytest
 import redis
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from matchmaker import Ticket
 from matchmaker.errors import MatchmakerError

@@ -97,7 +97,9 @@ class TestJoining:
     def test_many_in_one_call_are_answered_in_order(self, world: World) -> None:
         # Given a player who waits already
         world.enqueue("bob", 1500)
-        requests = [TicketRequest(name, 1400 + 10 * i, ticket=f"n-{name}") for i, name in enumerate(["ann", "bob", "cat"])]
+        requests = [
+            TicketRequest(name, 1400 + 10 * i, ticket=f"n-{name}") for i, name in enumerate(["ann", "bob", "cat"])
+        ]
         # When three join at once, then the two others do, and the refusal stands in its place
         answers = world.mm.enqueue_many(QUEUE, requests)
         assert [getattr(answer, "id", None) for answer in answers] == ["n-ann", None, "n-cat"]

@@ -99,7 +99,9 @@ class World:
     def raw(self, name: str, *args: Any, line: str = QUEUE, keys: Sequence[str] | None = None) -> Any:
         """The script's reply as it comes, to any arguments. Its code is one of its header's."""
         stated = header(name)
-        brought = keys or (self.keys.line_keys(line) if stated.keys > len(self.keys.realm_keys()) else self.keys.realm_keys())
+        brought = keys or (
+            self.keys.line_keys(line) if stated.keys > len(self.keys.realm_keys()) else self.keys.realm_keys()
+        )
         reply = self.client.eval(script(name).source, len(brought), *brought, *args)  # type: ignore[no-untyped-call]
         for one in reply if name == "enqueue" else [reply]:
             assert one[0].decode() in stated.codes, one
