@@ -121,6 +121,7 @@ class NotificationService:
         with self._changed:
             listener.inbox.fail(errors.ListenerClosed("the listener is closed"))
             channel = self._board.remove(listener.inbox)
+            self._changed.notify_all()
         if channel is not None:
             self._send("UNSUBSCRIBE", channel)
 
@@ -147,6 +148,7 @@ class NotificationService:
                 channel = self._board.remove(inbox)
                 if channel is not None:
                     channels.append(channel)
+            self._changed.notify_all()
         for i in range(0, len(channels), CHANNELS_A_COMMAND):
             self._send("UNSUBSCRIBE", *channels[i : i + CHANNELS_A_COMMAND])
         return len(inboxes)

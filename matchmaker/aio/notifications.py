@@ -124,6 +124,7 @@ class NotificationService:
         channel = self._board.remove(listener.inbox)
         if channel is not None:
             await self._send("UNSUBSCRIBE", channel)
+        await self._tell_waiting()
 
     async def publish_match_found(self, match_id: str) -> int:
         """Rings the doorbell of a match again; listeners that have it take no notice."""
@@ -145,6 +146,7 @@ class NotificationService:
                 channels.append(channel)
         for i in range(0, len(channels), CHANNELS_A_COMMAND):
             await self._send("UNSUBSCRIBE", *channels[i : i + CHANNELS_A_COMMAND])
+        await self._tell_waiting()
         return len(inboxes)
 
     async def close(self) -> None:
@@ -165,6 +167,10 @@ class NotificationService:
                 await self._synced.wait_for(lambda: inbox.synced or inbox.closed or inbox.behind)
                 return True
         return False
+
+    async def _tell_waiting(self) -> None:
+        async with self._synced:
+            self._synced.notify_all()
 
     def caught_up(self, inbox: Inbox) -> None:
         if inbox.caught_up():
@@ -226,5 +232,4 @@ class NotificationService:
                 except errors.MatchmakerError as error:
                     results = [error] * len(inboxes)
                 self._board.read(inboxes, results)
-                async with self._synced:
-                    self._synced.notify_all()
+                await self._tell_waiting()

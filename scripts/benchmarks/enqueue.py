@@ -1,7 +1,8 @@
 """How much of the raw speed of its own commands an enqueue keeps.
 
 Measured: tickets through the ``enqueue`` script for each second of the server's CPU (network included), which is the
-throughput of a core that the server has to itself: 100 tickets a call and one a call, over 1, 8 and 64 connections.
+throughput of a core that the server has to itself: one ticket a call, and as many as the client library puts into one,
+over 1, 8 and 64 connections.
 Against: the commands that these very calls issued inside the server, recorded with MONITOR, sent as plain pipelined
 commands with nothing in between: look-ups and writes, as a client without the script would have to send them. Both go
 out as one packed stream a connection, sent as fast as the server takes it, replies read and thrown away; the same
@@ -20,6 +21,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from matchmaker.calls import TICKETS_A_CALL
 from matchmaker.model import TicketRequest
 from scripts.benchmarks.harness import Figure, Row, Run, alternate, at_least, median_of, ratios
 from scripts.benchmarks.lines import SPARSE, Crowd, batches
@@ -29,7 +31,7 @@ from scripts.benchmarks.wire import packed
 NAME = "enqueue"
 GOAL = at_least(0.7)
 CLIENTS = (1, 8, 64)
-BATCH = {"batched": 100, "single": 1}
+BATCH = {"batched": TICKETS_A_CALL, "single": 1}
 SEND_BYTES = 1 << 16
 WRITES = {b"XADD", b"HSET", b"ZADD", b"PUBLISH", b"LPUSH", b"HINCRBY", b"SET"}
 _COMMAND = re.compile(rb'"((?:[^"\\]|\\.)*)"')

@@ -9,9 +9,9 @@ CPU is what the script needs of a core that is the server's own; the reading of 
 The duration by the server's clock (``cmdstat_evalsha``) is in the note: a call during which the machine ran something
 else counts there in full.
 
-Calls, on a dense line unless said otherwise: passes; enqueues of a batch of 100; cancels; expiries of 100; clearing
-100; pages of a snapshot; histories; and on the sparse line enqueues of one, passes after one arrival and after many,
-and the calls that renew certificates after the rules have changed.
+Calls, on a dense line unless said otherwise: passes; enqueues, clearings and expiries of as many as client and
+matcher put into a call; cancels; pages of a snapshot; histories; and on the sparse line enqueues of one, passes after
+one arrival and after many, and the calls that renew certificates after the rules have changed.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from scripts.benchmarks.harness import Figure, Row, Run, percentile, under
 from scripts.benchmarks.lines import DENSE, SPARSE, Crowd, fill, rest, spread
 from scripts.benchmarks.site import QUEUE, Realm, Site, site
 from scripts.benchmarks.wire import Wire, packed, packed_call
+from workers.matcher import EXPIRIES_A_CALL
 
 NAME = "longest-hold"
 GOAL = under(5.0)
@@ -102,7 +103,7 @@ def dense(scene: Scene) -> None:
     fill(realm, wire, waiting)
     crowd.rng.shuffle(waiting)
     for _ in range(calls):
-        watch.time("enqueue 100", realm.calls.enqueue(QUEUE, crowd.gaussian(TICKETS_A_CALL)))
+        watch.time(f"enqueue {TICKETS_A_CALL}", realm.calls.enqueue(QUEUE, crowd.gaussian(TICKETS_A_CALL)))
     for ticket in waiting[:calls]:
         watch.time("cancel", realm.calls.cancel(QUEUE, "ticket", ticket.ticket, "requested"))
         watch.time("history", realm.calls.history(ticket.player, "0-1", "", HISTORY_TICKETS))
@@ -111,16 +112,18 @@ def dense(scene: Scene) -> None:
         _, position = watch.time(f"snapshot {PAGE_TICKETS}", realm.calls.snapshot(QUEUE, position, PAGE_TICKETS))
     until = position = ""
     for _ in range(calls // 2):
-        _, until, position = watch.time("clear 100", realm.calls.clear(QUEUE, until, position, TICKETS_A_CALL))
+        _, until, position = watch.time(
+            f"clear {TICKETS_A_CALL}", realm.calls.clear(QUEUE, until, position, TICKETS_A_CALL)
+        )
     _until_settled(watch, "pass", realm, calls)
     fill(realm, wire, crowd.gaussian(TICKETS_A_CALL * min(calls, 200)))
     # Past everyone's longest wait, and past the time for which events are kept: these calls also tidy up.
     clock.forward(3_600_000)
     for _ in range(calls):
-        over = watch.time("overdue 100", realm.calls.overdue(clock(), TICKETS_A_CALL))
+        over = watch.time(f"overdue {EXPIRIES_A_CALL}", realm.calls.overdue(clock(), EXPIRIES_A_CALL))
         if not over:
             break
-        watch.time("expire 100", realm.calls.expire(QUEUE, [ticket for ticket, _ in over]))
+        watch.time(f"expire {EXPIRIES_A_CALL}", realm.calls.expire(QUEUE, [ticket for ticket, _ in over]))
 
 
 def sparse(scene: Scene) -> None:

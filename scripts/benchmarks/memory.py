@@ -2,8 +2,8 @@
 
 Measured: growth of the server's ``used_memory`` over an empty realm, divided by the number of tickets, at 1,000,000:
 first with all of them waiting, then with all of them matched (players and matches included). Against: the least with
-which one could wait at all: id and rating in a bare sorted set and a hash, the same ids, the same ratings, filled
-into the same server afterwards. Ids are as long as real ones (26 and 18 characters); no deviation, no data.
+which one could wait at all: id and rating in a bare sorted set and a hash, the same ids, the same ratings, in a
+server of their own. Ids are as long as real ones (26 and 18 characters); no deviation, no data.
 
 Everything that the engine keeps is in the figure of the goal, but one: the event stream, which grows with what
 happened and not with who waits, and which an operator trims by consumers and ``retain``. Its share is listed by
@@ -45,34 +45,38 @@ def fill_bare(wire: Wire, tickets: Sequence[TicketRequest]) -> None:
         pass
 
 
-def weigh(own: Site, wire: Wire, size: int, seed: int) -> tuple[float, float, float, float, float]:
-    """Bytes a ticket: waiting, its part of the stream, ended, its part of the stream, bare."""
-    tickets = Crowd(seed).gaussian(size)
+def weigh(own: Site, wire: Wire, tickets: Sequence[TicketRequest]) -> tuple[float, float, float, float]:
+    """Bytes a ticket: waiting, its part of the stream, ended, its part of the stream."""
+    size = len(tickets)
     realm = Realm(own, DENSE)
     empty = own.memory()
     fill(realm, wire, tickets)
     waiting, waiting_stream = own.memory() - empty, stream_bytes(realm)
     settle(realm, wire)
     ended, ended_stream = own.memory() - empty, stream_bytes(realm)
-    own.empty()
-    empty = own.memory()
-    fill_bare(wire, tickets)
-    bare = own.memory() - empty
-    own.empty()
     return (
         (waiting - waiting_stream) / size,
         waiting_stream / size,
         (ended - ended_stream) / size,
         ended_stream / size,
-        bare / size,
     )
+
+
+def weigh_bare(own: Site, wire: Wire, tickets: Sequence[TicketRequest]) -> float:
+    """Bytes a ticket."""
+    empty = own.memory()
+    fill_bare(wire, tickets)
+    return (own.memory() - empty) / len(tickets)
 
 
 def measure(run: Run) -> Iterator[Figure]:
     size = run.sizes[-1]
     run.say(f"{size:,} waiting")
+    tickets = Crowd(run.seed).gaussian(size)
     with site(run) as own, own.wire() as wire:
-        waiting, waiting_stream, ended, ended_stream, bare = weigh(own, wire, size, run.seed)
+        waiting, waiting_stream, ended, ended_stream = weigh(own, wire, tickets)
+    with site(run) as own, own.wire() as wire:
+        bare = weigh_bare(own, wire, tickets)
     yield Figure(NAME, size, waiting / bare, "× the bare pair, waiting", GOAL, (waiting / bare,))
     yield Figure(NAME, f"{size:,} ended", ended / bare, "× the bare pair, ended", GOAL, (ended / bare,))
     for what, value in (

@@ -30,6 +30,7 @@ GOAL = at_least(0.85)
 FAIR = at_least(0.5)
 COUNTS = (1, 2, 4, 8)
 REALMS = 8
+A_REALM = 5_000
 LONGEST_SECONDS = 120.0
 
 
@@ -91,12 +92,11 @@ def _moments_of_matches(realm: Realm) -> list[int]:
 
 
 def measure(run: Run) -> Iterator[Figure]:
-    a_realm = run.pick(5_000, 3_000)
-    run.say(f"{REALMS} realms of {a_realm:,}")
+    run.say(f"{REALMS} realms of {A_REALM:,}")
     with site(run) as own:
-        backlogs = Backlogs(own, a_realm, run.seed)
+        backlogs = Backlogs(own, A_REALM, run.seed)
         sides = [functools.partial(backlogs.trial, count) for count in COUNTS]
-        rates = dict(zip(COUNTS, alternate(run.pick(5, 3), *sides), strict=True))
+        rates = dict(zip(COUNTS, alternate(run.pick(5, 2), *sides), strict=True))
     for count in COUNTS[1:]:
         ratio = median_of(NAME, f"{count} matchers", ratios(rates[count], rates[1]), "× one matcher", GOAL)
         yield replace(ratio, note=f"{os.cpu_count()} cores for server and matchers")

@@ -127,6 +127,8 @@ def test_a_queue_removed_under_load(scene: Scene) -> None:
         others.stop()
         scene.at_rest()
     assert crowd.refused
+    (removed,) = [event for event in scene.ledger.rules if event.body["change"] == "removed"]
+    assert max(t.enqueued_ms for t in scene.ledger.enqueued.values() if t.queue == "ladder") <= removed.at_ms
     assert scene.mm.status(lonely).reason == "queue_removed"
     assert sum(match.queue == "arena" for match in scene.ledger.matches.values()) > made
     with pytest.raises(UnknownQueue):

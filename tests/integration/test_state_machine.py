@@ -11,7 +11,14 @@ from typing import Any, Final
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from matchmaker import errors
 from matchmaker.calls import Batch
@@ -30,8 +37,9 @@ NIGHTLY: Final = os.environ.get("MATCHMAKER_TEST_PROFILE") == "nightly"
 RETAIN_SECONDS: Final = 60
 
 QUEUES = st.sampled_from(["ladder", "duel"])
-PLAYERS = st.sampled_from(["ann", "bob", "cid", "dot", "eve", "fay", "gus", "ü {x}:", "\u2028 7", "}{"])
-TICKETS = st.integers(0, 11).map("t{}".format)
+ANY_QUEUE = st.sampled_from(["ladder", "duel", "ladder", "duel", "ladder", "duel", "nowhere"])
+PLAYERS = st.sampled_from(["ann", "bob", "ü {x}:", "\u2028 7", "}{"]) | st.integers(0, 29).map("p{}".format)
+TICKETS = st.integers(0, 29).map("t{}".format)
 PLACES = st.sampled_from([3, 20, 256])
 ADVANCES = st.sampled_from([1, 500, 1000, 5000, 20_000, 61_000, 1_800_000, -7000]) | st.integers(0, 100_000)
 RULES = (
@@ -80,7 +88,7 @@ class RealmMachine(RuleBasedStateMachine):
 
     # -- players -----------------------------------------------------------------------------------------------------
 
-    @rule(queue=QUEUES | st.just("nowhere"), requests=st.lists(REQUESTS, min_size=1, max_size=8), twice=st.booleans())
+    @rule(queue=ANY_QUEUE, requests=st.lists(REQUESTS, min_size=1, max_size=10), twice=st.booleans())
     def enqueue(self, queue: str, requests: list[TicketRequest], twice: bool) -> None:
         self.model.at(self.world.now)
         self.known.update(request.ticket for request in requests)
@@ -243,17 +251,24 @@ class RealmMachine(RuleBasedStateMachine):
         for _ in range(1 + twice):
             self.world.mm.apply_rules({queue: rules})
 
+    @precondition(lambda self: len(self.model.live) >= 3)
     @rule(queue=QUEUES)
     def remove_queue(self, queue: str) -> None:
         self.model.at(self.world.now)
-        left = {
-            name: rules for name, rules in self.model.rules.items() if name != queue and name not in self.model.work
-        }
-        closing = self.model.rules.keys() - left.keys()
-        self.world.mm.apply_rules(left, prune=True)
-        for name in sorted(closing):
-            self.model.remove(name)
+        left = {name: rules for name, rules in self.model.rules.items() if name != queue}
+        closing = {name for name, work in self.model.work.items() if work == "closing"}
+        self.world.mm.apply_rules({name: left[name] for name in left.keys() - closing}, prune=True)
+        self.model.remove(queue)
 
+    @precondition(lambda self: self.model.rules.keys() < {"ladder", "duel"} or "closing" in self.model.work.values())
+    @rule(rules=RULES)
+    def open_all_queues(self, rules: QueueRules) -> None:
+        self.model.at(self.world.now)
+        for queue in ("ladder", "duel"):
+            self.model.apply(queue, rules)
+        self.world.mm.apply_rules({"ladder": rules, "duel": rules})
+
+    @precondition(lambda self: len(self.model.live) >= 3)
     @rule(queue=QUEUES, twice=st.booleans())
     def clear(self, queue: str, twice: bool) -> None:
         self.model.at(self.world.now)

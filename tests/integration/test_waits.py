@@ -15,6 +15,7 @@ from matchmaker.keys import Keys
 from matchmaker.rules import QueueRules
 from tests.faces import PATIENCE_SECONDS, eventually, face
 from tests.lua.world import World
+from tests.proxy import Proxy
 
 Listening = Callable[[str, int], Awaitable[None]]
 
@@ -215,6 +216,23 @@ async def test_a_listener_resumes_after_an_event(client: aio.Matchmaker) -> None
         assert [event.id for event in events if event][1:] == [second.id]
         assert await listener.get(0.0) is None
         assert (listener.player, listener.cursor) == ("ann", second.id)
+
+
+@pytest.mark.parametrize("end", ["listener", "clear_all"])
+async def test_whoever_waits_for_a_listener_to_be_ready_is_told_of_its_end(
+    kind: str, proxy: Proxy, realm: str, end: str
+) -> None:
+    """Given a server that does not answer, when a listener ends before it was ever ready, then the wait for it does."""
+    proxy.stall()
+    async with face(kind, proxy.url, realm) as client:
+        listener = await client.listen("ann")
+        ready = asyncio.create_task(listener.ready(2 * PATIENCE_SECONDS))
+        assert await listener.ready(0.02) is False
+        await (listener.close() if end == "listener" else client.notifications.clear_all())
+        assert await asyncio.wait_for(ready, PATIENCE_SECONDS)
+        with pytest.raises(errors.ListenerClosed):
+            await listener.get(0.0)
+        proxy.resume()
 
 
 async def test_a_listener_is_refused_names_that_are_none(client: aio.Matchmaker) -> None:

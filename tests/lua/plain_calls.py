@@ -21,7 +21,7 @@ def plain_calls(world: World) -> dict[str, list[Any]]:
         "apply": [world.now, "0", "0", 600_000, 1_000, "other", QueueRules().compiled()],
         "cancel": [*line, "ticket", "t-ann", "requested"],
         "clear": [*line, "", "", 10],
-        "enqueue": [*line, ticket("eve")],
+        "enqueue": [*line, ticket("eve", rating=700_000)],
         "expire": [*line, "t-ann"],
         "heartbeat": [world.now, "t-ann"],
         "history": ["ann", "0-1", "", 10],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import combinations, pairwise
+from typing import Any
 
 import pytest
 import redis
@@ -46,7 +48,7 @@ class Line(RuleBasedStateMachine):
         super().__init__()
         self.opened = new_world(client)
         self.world: World = self.opened.__enter__()
-        self.rules = QueueRules()
+        self.in_force = QueueRules()
         self.waiting: dict[str, Waiting] = {}
         self.count = 0
 
@@ -101,7 +103,7 @@ class Line(RuleBasedStateMachine):
         assert len(report.matches) == report.made
         for match in report.matches:
             a, b = (self.waiting[ticket.id] for ticket in match.tickets)
-            assert is_due(self.rules, a, b, self.world.now), (a, b)
+            assert is_due(self.in_force, a, b, self.world.now), (a, b)
             self.leave(match.tickets)
 
     @rule(ms=st.sampled_from([1, 999, 5_000, 60_000]) | st.integers(1, 3_000_000))
@@ -119,7 +121,7 @@ class Line(RuleBasedStateMachine):
     def change_rules(self, rules: QueueRules, places: int) -> None:
         """The new rules begin to be worked in; passes and arrivals go on meanwhile."""
         self.world.mm.apply_rules({QUEUE: rules})
-        self.rules = rules
+        self.in_force = rules
         self.tend(places)
 
     @rule(places=st.sampled_from([2, 20, 256]))
@@ -158,21 +160,21 @@ class Line(RuleBasedStateMachine):
 
     def promised_pairs(self, line: list[Waiting]) -> Iterable[tuple[Waiting, Waiting]]:
         """The pairs whose moments the line keeps. If no neighbours are due then nobody is, other than under "both"."""
-        if self.rules.accept == "both":
+        if self.in_force.accept == "both":
             return ((a, b) for i, a in enumerate(line) for b in line[i + 1 : i + 1 + LOOK_BACK])
         return combinations(line, 2) if len(line) <= FEW_WAITING else pairwise(line)
 
     def due_pair(self, line: list[Waiting], now_ms: int) -> tuple[Waiting, Waiting] | None:
         """A pair that is due at that moment, if there is one; arrivals that the interval holds back then left out."""
-        ready = {one.ticket for one in line if one.enqueued_ms <= now_ms - self.rules.interval_ms}
-        if self.rules.accept != "both":
+        ready = {one.ticket for one in line if one.enqueued_ms <= now_ms - self.in_force.interval_ms}
+        if self.in_force.accept != "both":
             line = [one for one in line if one.ticket in ready]
         for low, high in self.promised_pairs(line):
             if not {low.ticket, high.ticket} <= ready:
                 continue
             gap = high.rating - low.rating
             apart = Waiting(high.ticket, high.rating + HAIR, high.enqueued_ms, high.deviation)
-            if is_due(self.rules, low, apart if gap + 2 * HAIR < self.rules.max_gap else high, now_ms):
+            if is_due(self.in_force, low, apart if gap + 2 * HAIR < self.in_force.max_gap else high, now_ms):
                 return low, high
         return None
 
@@ -194,7 +196,8 @@ class Line(RuleBasedStateMachine):
 
 
 def test_nobody_falls_due_before_the_stored_moment(client: redis.Redis) -> None:
-    run_state_machine_as_test(lambda: Line(client), settings=examples(60, stateful_step_count=30))
+    machine: Any = functools.partial(Line, client)
+    run_state_machine_as_test(machine, settings=examples(60, stateful_step_count=30))
 
 
 WILLINGNESS = [
@@ -238,7 +241,7 @@ def test_the_same_in_long_lines(client: redis.Redis, accept: str, seed: int) -> 
         for name in dict.fromkeys(names):
             line.cancel_one(name)
 
-    steps = [
+    steps: list[Callable[[], None]] = [
         lambda: crowd(3),
         lambda: crowd(90),
         lambda: line.one_pass(256, False),

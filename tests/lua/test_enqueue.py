@@ -216,7 +216,7 @@ class TestRefusals:
 
     def test_one_invalid_ticket_refuses_its_whole_call_and_is_named(self, world: World) -> None:
         before = world.dump()
-        tickets = [body(*names) for names in (["t1", "ann"], ["t2", "bob"], ["t3", ""])]
+        tickets = [body("t1", "ann"), body("t2", "bob"), body("t3", "")]
         ((code, *said),) = world.raw("enqueue", world.now, world.keys.channel_prefix, QUEUE, *tickets)
         assert code == b"invalid"
         assert said[0] == b"tickets[3].player"

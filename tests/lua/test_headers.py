@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
-from matchmaker.calls import Calls
+from matchmaker.calls import Call, Calls
 from matchmaker.model import EventKind, TicketRequest
 from matchmaker.scripts import Reply, refusal, script
 from tests.lua.headers import Header, header, library_names, script_names, text_of
@@ -120,8 +120,7 @@ READERS: Final = ("history", "overdue", "snapshot", "status")
 def _functions(text: str) -> dict[str, str]:
     """The functions of a library, by name, with their text."""
     return {
-        found[1]: found[0]
-        for found in re.finditer(r"^local function (\w+)\(.*?^end$", text, re.MULTILINE | re.DOTALL)
+        found[1]: found[0] for found in re.finditer(r"^local function (\w+)\(.*?^end$", text, re.MULTILINE | re.DOTALL)
     }
 
 
@@ -171,7 +170,7 @@ class TestReplies:
 def test_calls_bring_the_keys_and_arguments_that_headers_name() -> None:
     """Every script has a typed method, and that method's call is of the header's shape."""
     one = Calls("main", clock=lambda: 5)
-    made = [
+    made: list[Call[Any]] = [
         one.enqueue("q", [TicketRequest("p", 1, ticket="t"), TicketRequest("r", 1, ticket="u")]),
         one.cancel("q", "ticket", "t", "requested"),
         one.heartbeat("t"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ NOT_NUMBERS: Final[list[str | bytes]] = [
 ]  # fmt: skip
 
 NOT_TEXT: Final[list[str | bytes]] = [
-    *NOT_NUMBERS, "}{", "{other}", "a:b", ":", "*", "\r\nFLUSHALL\r\n", '"', "\\", "%s%n", "\ud800".encode("utf-8", "surrogatepass"),
+    *NOT_NUMBERS, "}{", "{other}", "a:b", ":", "*", "\r\nFLUSHALL\r\n", '"', "\\", "%s%n", b"\xed\xa0\x80",
 ]  # fmt: skip
 
 WHOLE_NUMBERS: Final = {
@@ -57,14 +58,14 @@ def assert_sound(world: World) -> None:
     world.assert_coherent()
 
 
-@pytest.mark.parametrize(("name", "place"), [(name, place) for name, places in WHOLE_NUMBERS.items() for place in places])
-def test_what_is_no_whole_number_is_refused(world: World, name: str, place: int) -> None:
-    for value in NOT_NUMBERS:
+@pytest.mark.parametrize("name", WHOLE_NUMBERS)
+def test_what_is_no_whole_number_is_refused(world: World, name: str) -> None:
+    for place, value in itertools.product(WHOLE_NUMBERS[name], NOT_NUMBERS):
         arguments = plain_calls(world)[name]
         arguments[place - 1] = value
         before = world.dump()
         reply = world.raw(name, *arguments)
-        assert reply[0] == b"invalid", value
+        assert reply[0] == b"invalid", (place, value)
         assert world.dump() == before
     assert_sound(world)
 
@@ -111,8 +112,8 @@ NO_TICKETS: Final = [
 ]  # fmt: skip
 
 NO_IDS: Final = [
-    '""', "null", "1", "true", "[]", "{}", '"a\\u0000b"', '"a\\nb"', '"a\nb"', '"\x7f"', '"\\u001f"', '"' + "x" * 129 + '"',
-    '"' + "ä" * 65 + '"', '"' + "x" * 1_000_000 + '"',
+    '""', "null", "1", "true", "[]", "{}", '"a\\u0000b"', '"a\\nb"', '"a\nb"', '"\x7f"', '"\\u001f"',
+    f'"{"x" * 129}"', f'"{"ä" * 65}"', f'"{"x" * 1_000_000}"',
 ]  # fmt: skip
 
 
@@ -127,7 +128,7 @@ class TestTickets:
     @pytest.mark.parametrize("field", ["rating", "deviation"])
     @pytest.mark.parametrize("points", NO_POINTS)
     def test_what_is_no_number_of_points(self, world: World, field: str, points: str) -> None:
-        body = ticket("eve", deviation=1).replace(f'"{field}": {1500 if field == "rating" else 1}', f'"{field}": {points}')
+        body = ticket("eve", **{field: "HERE"}).replace('"HERE"', points)
         self.refused(world, body, b"ticket" if len(points) > DEEP else field.encode())
 
     def test_a_deviation_under_nothing(self, world: World) -> None:
@@ -149,8 +150,8 @@ class TestTickets:
     @pytest.mark.parametrize(
         "player",
         [
-            b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x80", b"a\xc3", b"\xf5\x80\x80\x80",
-            b"\xe0\x80\x80", b"\xf0\x80\x80\x80", b"\\ud800", b"\\udc00",
+            b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x80", b"a\xc3",
+            b"\xf5\x80\x80\x80", b"\xe0\x80\x80", b"\xf0\x80\x80\x80", b"\\ud800", b"\\udc00",
         ],
     )  # fmt: skip
     def test_what_is_no_utf8(self, world: World, player: bytes) -> None:
@@ -188,7 +189,9 @@ def test_one_that_is_named_twice_expires_once(world: World) -> None:
     assert [kind for _, kind, _ in world.events()].count("expired") == 1
 
 
-STRANGE: Final = ["\x00", ":", "{}", "}{", "{", "}", "", "a" * 128, "ä" * 64, "ä" * 65, "\ud800", "é", "e\u0301", "%s", "*"]
+STRANGE: Final = [
+    "\x00", ":", "{}", "}{", "{", "}", "", "a" * 128, "ä" * 64, "ä" * 65, "\ud800", "é", "e\u0301", "%s", "*",
+]  # fmt: skip
 
 
 def ids() -> st.SearchStrategy[str]:

@@ -78,7 +78,7 @@ class TestSum:
     @examples(200)
     @given(rules=any_rules(), line=waitings(), later=st.integers(0, WAIT_MS))
     def test_under_any_rules(self, client: redis.Redis, rules: QueueRules, line: list[Waiting], later: int) -> None:
-        """Rules at the ends of their bounds; under "either" and "both" pairs are allowed and no better than the best."""
+        """Rules at the ends of their bounds; what "either" and "both" make is no better than the best."""
         now = WAIT_MS + later
         total, _ = matched(client, rules, line, now)
         best, _ = line_optimum(rules, line, now)

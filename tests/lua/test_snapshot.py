@@ -59,7 +59,8 @@ def test_the_whole_line_through_the_service(world: World, tickets: list[str]) ->
     assert [ticket.id for ticket in world.mm.snapshot(QUEUE)] == tickets
 
 
-def test_it_writes_nothing(world: World, tickets: list[str]) -> None:
+@pytest.mark.usefixtures("tickets")
+def test_it_writes_nothing(world: World) -> None:
     before = world.dump(), world.client.get(world.keys.clock)
     page(world, "", 5)
     assert (world.dump(), world.client.get(world.keys.clock)) == before

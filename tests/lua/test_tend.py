@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from matchmaker import TicketState
@@ -43,7 +45,7 @@ class TestNewRules:
         assert calls >= (60 - 16) // places
         # And everybody has the moment of the new rules, and expires by them
         line = [Waiting(ticket, rating, world.now - 1_000) for ticket, rating in world.line()]
-        moments = {a.ticket: due_at(rules, a, b, world.now) for a, b in zip(line, line[1:], strict=False)}
+        moments = {a.ticket: due_at(rules, a, b, world.now) for a, b in pairwise(line)}
         assert world.certificates() == moments
         assert set(world.ends().values()) == {world.now - 1_000 + 77_000}
         assert world.due()[QUEUE] == min(at for at in moments.values() if at)
@@ -105,7 +107,7 @@ class TestRemovedQueue:
                 sizes.append(len(world.line()))
             heard = ear.heard()
         # Then a bounded number leaves in each call, the lowest first
-        assert all(0 < one - other <= 100 for one, other in zip(sizes, sizes[1:], strict=False))
+        assert all(0 < one - other <= 100 for one, other in pairwise(sizes))
         assert len(sizes) > 1
         # And each of them hears why
         assert [player for player, _ in heard] == [f"p{n:03}" for n in range(130)]

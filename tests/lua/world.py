@@ -41,7 +41,7 @@ _READERS: Final[dict[bytes, Callable[[redis.Redis, bytes], Any]]] = {
 class World:
     """One realm in virtual time. ``now`` is its clock: tests move it."""
 
-    client: redis.Redis
+    client: Any
     realm: str
     now: int = START_MS
     mm: Matchmaker = field(init=False)
@@ -59,7 +59,7 @@ class World:
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
-    def apply(self, rules: QueueRules | None = None, queue: str = QUEUE, *, prune: bool = False, **realm: int) -> None:
+    def apply(self, rules: QueueRules | None = None, queue: str = QUEUE, *, prune: bool = False, **realm: Any) -> None:
         """The queue gets these rules, or the defaults, and its line is certified under them; ``realm`` are a new
         realm's own settings."""
         self.mm.apply_rules({queue: rules or QueueRules()}, prune=prune, **realm)
@@ -102,7 +102,7 @@ class World:
         brought = keys or (
             self.keys.line_keys(line) if stated.keys > len(self.keys.realm_keys()) else self.keys.realm_keys()
         )
-        reply = self.client.eval(script(name).source, len(brought), *brought, *args)  # type: ignore[no-untyped-call]
+        reply = self.client.eval(script(name).source, len(brought), *brought, *args)
         for one in reply if name == "enqueue" else [reply]:
             assert one[0].decode() in stated.codes, one
         return reply
@@ -188,7 +188,7 @@ class Ear:
             messages.append((self.world.keys.player_of(channel), json.loads(message["data"])))
 
 
-def _scores(client: redis.Redis, key: str) -> list[tuple[str, float]]:
+def _scores(client: Any, key: str) -> list[tuple[str, float]]:
     return [(member.decode(), score) for member, score in client.zrange(key, 0, -1, withscores=True)]
 
 
