@@ -16,8 +16,8 @@
 local realm, refusal = read_realm()
 if not realm then return refusal end
 
-local is_id = #ARGV[3] <= 33 and string.find(ARGV[3], "^%d+%-%d+$")
-local found = is_id and call("XRANGE", KEYS[10], ARGV[3], ARGV[3])[1]
+local ms, n = string.match(ARGV[3], "^(%d+)%-(%d+)$")
+local found = ms and #ms <= 16 and #n <= 16 and call("XRANGE", KEYS[10], ARGV[3], ARGV[3])[1]
 if not found or found[2][2] ~= "matched" then return { "unknown_match", ARGV[3] } end
 local body = found[2][4]
 local rung = 0
