@@ -22,6 +22,9 @@ from matchmaker.scripts import Reply
 PING_SECONDS = 10.0
 """A quiet doorbell is tried this often; two silent pings in a row mean that it is dead."""
 
+ANSWER_SECONDS = 5.0
+"""A connection that was taken and is not answered for so long is given up."""
+
 CHANNELS_A_COMMAND = 500
 PLAYERS_A_READING = 50
 """Players read in one pipelined batch; a history costs the server some 10 µs."""

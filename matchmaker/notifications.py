@@ -17,7 +17,14 @@ from redis.backoff import ExponentialWithJitterBackoff
 
 from matchmaker import errors
 from matchmaker.calls import Calls
-from matchmaker.doorbell import CHANNELS_A_COMMAND, PING_SECONDS, Switchboard, connection_settings, readings_plan
+from matchmaker.doorbell import (
+    ANSWER_SECONDS,
+    CHANNELS_A_COMMAND,
+    PING_SECONDS,
+    Switchboard,
+    connection_settings,
+    readings_plan,
+)
 from matchmaker.inbox import Inbox, alive_clock
 from matchmaker.model import Event, checked_text
 from matchmaker.runner import Runner
@@ -199,7 +206,9 @@ class NotificationService:
         pause = ExponentialWithJitterBackoff(base=0.05, cap=2.0)
         failures = 0
         while not self._closing:
-            connection = pool.connection_class(**connection_settings(pool.connection_kwargs))
+            # Reads wait in can_read; what they find, and a greeting, is there or comes at once.
+            settings = {**connection_settings(pool.connection_kwargs), "socket_timeout": ANSWER_SECONDS}
+            connection = pool.connection_class(**settings)
             try:
                 connection.connect()
                 self._open(connection)
@@ -221,6 +230,7 @@ class NotificationService:
         with self._sending:
             with self._changed:
                 self._connection = connection
+                self._board.last_alive = alive_clock()
                 channels = self._board.channels()
             for i in range(0, len(channels), CHANNELS_A_COMMAND):
                 connection.send_command("SUBSCRIBE", *channels[i : i + CHANNELS_A_COMMAND])

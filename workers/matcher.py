@@ -43,8 +43,9 @@ POP_SECONDS = 4
 SILENT_SECONDS = 3 * POP_SECONDS
 """A pop without any answer for so long is on a connection that died without telling."""
 
-REFUSED_SECONDS = 1.0
-"""The pause after the server refused a pass (a replica that became read-only, a script it does not run)."""
+REFUSED_SECONDS = 0.5
+"""The pause after the server refused a pass (a record that is damaged, a script it does not run). The realm's other lines
+wait for it too, unless something arrives in them: so it is less than the second for which a pair may stay due."""
 
 STAND_IN_SECONDS = (0.2, 0.5)
 LINES_A_LOOK = 16
@@ -220,6 +221,11 @@ class Matcher:
         except errors.UnknownRealm:
             self._sleep_at_most(work)
             return
+        except (errors.UpgradeNeeded, errors.TimeModeMismatch) as fault:
+            # A realm that is not for this program does not take the others of the process with it.
+            log.error("realm refused", realm=work.calls.realm, error=str(fault))
+            self._sleep_at_most(work)
+            return
         if ends is not None and ends <= now:
             self._expire(work, now)
         work.leads = work.leads or found
@@ -278,10 +284,14 @@ class Matcher:
 
     def _expire(self, work: RealmWork, now_ms: int) -> None:
         by_queue: dict[str, list[str]] = {}
-        for ticket, queue in self._runner.call(work.calls.overdue(now_ms, EXPIRIES_A_CALL)):
-            by_queue.setdefault(queue, []).append(ticket)
-        for queue, tickets in by_queue.items():
-            work.counts["expired"] += self._runner.call(work.calls.expire(queue, tickets))
+        try:
+            for ticket, queue in self._runner.call(work.calls.overdue(now_ms, EXPIRIES_A_CALL)):
+                by_queue.setdefault(queue, []).append(ticket)
+            for queue, tickets in by_queue.items():
+                work.counts["expired"] += self._runner.call(work.calls.expire(queue, tickets))
+        except (errors.ServerUnsuitable, errors.ScriptFault) as fault:
+            log.error("expiry refused", realm=work.calls.realm, error=str(fault))
+            work.refused_at = time.monotonic()
 
     def _report_clock(self, work: RealmWork, agenda: Agenda) -> None:
         if work.absorbed_ms is not None and agenda.absorbed_ms != work.absorbed_ms:

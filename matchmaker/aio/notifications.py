@@ -14,7 +14,14 @@ from redis.backoff import ExponentialWithJitterBackoff
 
 from matchmaker import errors
 from matchmaker.calls import Calls
-from matchmaker.doorbell import CHANNELS_A_COMMAND, PING_SECONDS, Switchboard, connection_settings, readings_plan
+from matchmaker.doorbell import (
+    ANSWER_SECONDS,
+    CHANNELS_A_COMMAND,
+    PING_SECONDS,
+    Switchboard,
+    connection_settings,
+    readings_plan,
+)
 from matchmaker.inbox import Inbox, alive_clock
 from matchmaker.model import Event, checked_text
 from matchmaker.runner import AsyncRunner
@@ -191,7 +198,8 @@ class NotificationService:
         while not self._closing:
             connection: Any = pool.connection_class(**connection_settings(pool.connection_kwargs))
             try:
-                await connection.connect()
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await connection.connect()
                 await self._open(connection)
                 failures = 0
                 while not self._closing:
@@ -208,6 +216,7 @@ class NotificationService:
         channels = self._board.channels()
         # From here on _send adds to it; nothing awaits in between, so no channel falls through.
         self._connection = connection
+        self._board.last_alive = alive_clock()
         for i in range(0, len(channels), CHANNELS_A_COMMAND):
             await connection.send_command("SUBSCRIBE", *channels[i : i + CHANNELS_A_COMMAND])
 

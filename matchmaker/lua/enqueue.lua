@@ -112,12 +112,13 @@ local joined, records, players, line, certificates, expiries = 0, {}, {}, {}, {}
 local function join(t, last_ticket)
   local last = last_ticket and find_ended(realm, last_ticket)
   local rating = number_text(t.rating)
-  local members = '"player":' .. cjson.encode(t.player) .. ',"rating":' .. rating
-  if t.deviation then members = members .. ',"deviation":' .. number_text(t.deviation) end
-  if t.data then members = members .. ',"data":' .. cjson.encode(t.data) end
+  local rest = rating
+  if t.deviation then rest = rest .. ',"deviation":' .. number_text(t.deviation) end
+  if t.data then rest = rest .. ',"data":' .. cjson.encode(t.data) end
   local record = {
     ticket = t.ticket, rating = t.rating, enqueued_ms = realm.now, deviation = t.deviation or 0, queue = queue,
-    player = t.player, prev_event = last and last.end_event or "", prev_ticket = last_ticket or "", members = members,
+    player = t.player, prev_event = last and last.end_event or "", prev_ticket = last_ticket or "", rest = rest,
+    members = members_of(t.player, rest),
   }
   local text = enqueued_text(record)
   record.event = record_event(realm.now, "enqueued", "{" .. text)

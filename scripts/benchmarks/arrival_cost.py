@@ -1,7 +1,7 @@
 """What one arrival costs, with a thousand waiting and with a million.
 
 Measured: CPU of the server (``INFO cpu``) for an enqueue of one ticket followed by a pass, both sent as a matcher and
-a client send them but pipelined, on a line where nobody can be matched for hours: ratings 1 point apart and 0.001
+a client send them but pipelined, on a line where nobody can be matched for hours: ratings 1 point apart and 0.00001
 points of willingness a second, every ticket with its certificate. Arrivals come at random places. Against: the same
 on a line of 1,000 on the same server, in turns. Arrivals are cancelled again between turns (not measured), so that
 each line keeps its size.

@@ -1,7 +1,7 @@
 """What a realm costs in which nothing happens.
 
 Measured: commands that reach the server while 10,000 tickets wait that nobody can be matched with for hours (ratings
-100 points apart, 0.001 points of willingness a second, no heartbeats), and 8 matcher processes stand by. Counted with
+100 points apart, 0.00001 points of willingness a second, no heartbeats), and 8 matcher processes stand by. Counted with
 MONITOR, whatever they are; commands that a script runs inside the server are part of the script and are listed apart.
 Against: nothing, which is what a realm at rest needs. What is sent is each matcher's look at the agenda, at most
 every 4 s, in case a wake-up was lost, and its blocking pop, renewed as often.

@@ -15,8 +15,8 @@ from scripts.benchmarks.wire import Wire, packed_call
 DENSE = "willingness = { base = 100, per_second = 1 }"
 """Rules under which a Gaussian line of 1,000 and more is due all over, on arrival."""
 
-SPARSE = "willingness = { base = 0, per_second = 0.001 }"
-"""Rules under which tickets a few points apart are not due for hours, yet each has its certificate."""
+SPARSE = "willingness = { base = 0, per_second = 0.00001 }"
+"""Rules under which tickets a point apart are not due for hours, yet each has its certificate."""
 
 
 class Crowd:

@@ -34,7 +34,7 @@ from workers.matcher import EXPIRIES_A_CALL
 NAME = "longest-hold"
 GOAL = under(5.0)
 SHARE = 0.999
-RENEWED = "willingness = { base = 0, per_second = 0.002 }"
+RENEWED = "willingness = { base = 0, per_second = 0.00002 }"
 
 READINGS = (
     re.compile(rb"used_cpu_sys:([0-9.]+)"),

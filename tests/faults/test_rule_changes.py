@@ -61,7 +61,7 @@ def test_many_wait_as_the_rules_change(scene: Scene, accept: str) -> None:
         scene.matcher()
     rng = random.Random(6)
     place = 0.0
-    for start in range(0, at_length(2000, 10_000), 500):
+    for start in range(0, at_length(1000, 5000), 500):
         requests = []
         for i in range(500):
             place += rng.uniform(1, 12)

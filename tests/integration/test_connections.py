@@ -15,11 +15,13 @@ import pytest
 import redis
 import redis.asyncio
 
-from matchmaker import EventKind, Matchmaker, Ticket, TicketRequest, TicketState, aio, parse_rules
+from matchmaker import EventKind, Matchmaker, Ticket, TicketRequest, TicketState, aio, errors, notifications, parse_rules
+from matchmaker.aio import notifications as aio_notifications
 from matchmaker.checker import check
 from matchmaker.rules import QueueRules
 from tests.faces import PATIENCE_SECONDS, eventually, face
 from tests.integration.conftest import RULES
+from tests.proxy import Proxy
 from tests.servers import StartServer
 
 THREADS = 16
@@ -150,6 +152,73 @@ async def test_closing_leaves_no_thread_task_or_connection(
 async def test_closing_a_client_that_was_never_used_does_no_harm(kind: str, redis_url: str) -> None:
     async with face(kind, redis_url, "main"):
         pass
+
+
+async def test_whoever_subscribes_while_it_closes_is_told_too(kind: str, redis_url: str, realm: str) -> None:
+    """Given tasks that subscribe without end, when the client is closed under them, then every listener that any of them
+    got has ended."""
+
+    async def subscribe_for_ever(client: aio.Matchmaker) -> list[aio.Listener]:
+        listeners: list[aio.Listener] = []
+        while True:
+            try:
+                listeners.append(await client.listen(f"p{len(listeners)}"))
+            except errors.ListenerClosed:
+                return listeners
+
+    for _ in range(10):
+        client = face(kind, redis_url, realm)
+        subscribing = [asyncio.create_task(subscribe_for_ever(client)) for _ in range(4)]
+        await eventually(lambda: client.notifications.subscriber_count > 50, "some listeners")  # noqa: B023
+        await client.close()
+        for listeners in await asyncio.gather(*subscribing):
+            for listener in listeners:
+                with pytest.raises(errors.ListenerClosed):
+                    await listener.get(0.0)
+        assert client.notifications.subscriber_count == 0
+
+
+# -- the doorbell ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A doorbell with little patience, so that its loss of it can be waited for."""
+    for module in (notifications, aio_notifications):
+        monkeypatch.setattr(module, "PING_SECONDS", 0.1)
+        monkeypatch.setattr(module, "ANSWER_SECONDS", 0.2)
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_connection_that_is_taken_and_never_answered_is_given_up(kind: str, proxy: Proxy, realm: str) -> None:
+    """Given a network that takes connections and passes nothing on, when a listener connects over it, then it does not
+    wait for ever, but tries again, and is there when the network is."""
+    proxy.stall()
+    async with face(kind, proxy.url, realm) as client:
+        await client.listen("ann")
+        assert await asyncio.to_thread(proxy.wait_accepted, 3, PATIENCE_SECONDS)
+        proxy.resume()
+        await client.apply_rules({"ladder": QueueRules()})
+        async with await client.listen("bob") as listener:
+            assert await listener.ready(PATIENCE_SECONDS)
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_doorbell_that_nobody_listens_to_stays_connected_after_an_outage(
+    kind: str, proxy: Proxy, realm: str
+) -> None:
+    """Given a client whose listeners are gone, when the network was away for longer than silence is borne, then the
+    doorbell connects once, and not over and over for the silence before."""
+    async with face(kind, proxy.url, realm) as client:
+        await client.apply_rules({"ladder": QueueRules()})
+        async with await client.listen("ann") as listener:
+            assert await listener.ready(PATIENCE_SECONDS)
+        proxy.stall()
+        assert await asyncio.to_thread(proxy.wait_accepted, proxy.accepted + 2, PATIENCE_SECONDS)
+        proxy.resume()
+        proxy.cut()
+        assert await asyncio.to_thread(proxy.wait_accepted, proxy.accepted + 1, PATIENCE_SECONDS)
+        assert not await asyncio.to_thread(proxy.wait_accepted, proxy.accepted + 2, 1.0)
 
 
 # -- shared ------------------------------------------------------------------------------------------------------------

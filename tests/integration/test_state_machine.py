@@ -8,6 +8,7 @@ import uuid
 from itertools import combinations
 from typing import Any, Final
 
+import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -357,8 +358,9 @@ class RealmMachine(RuleBasedStateMachine):
             return outcome_of(error)
 
 
+@pytest.mark.timeout(14_400 if NIGHTLY else 400)  # a failure is shrunk for up to five minutes
 def test_whatever_is_asked_the_realm_does_as_the_model_says(redis_client: redis.Redis) -> None:
-    steps, examples = (60, 2000) if NIGHTLY else (30, 30)
+    steps, examples = (60, 2000) if NIGHTLY else (40, 30)
     machine: Any = functools.partial(RealmMachine, redis_client)
     run_state_machine_as_test(
         machine,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from matchmaker.rules import QueueRules
@@ -13,7 +13,9 @@ from tests.oracle import queue_rules
 
 def examples(number: int, **more: Any) -> settings:
     """Settings for so many examples, or the profile's number if that is larger."""
-    return settings(max_examples=max(number, settings().max_examples), **more)
+    # A busy machine is slow to think examples up; they are bounded by their number.
+    unhurried = [HealthCheck.too_slow]
+    return settings(max_examples=max(number, settings().max_examples), suppress_health_check=unhurried, **more)
 
 
 def everyday_rules(*accept: str) -> st.SearchStrategy[QueueRules]:

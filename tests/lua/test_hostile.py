@@ -244,6 +244,7 @@ class TestIds:
                 assert world.mm.status(name).id == name
                 assert world.mm.cancel(name).id == name
 
+    @examples(50)
     @given(bytes_=st.binary(min_size=1, max_size=12))
     def test_bytes_are_utf8_to_the_script_exactly_if_they_are(self, client: redis.Redis, bytes_: bytes) -> None:
         kept = bytes(byte for byte in bytes_ if byte not in b'"\\')
@@ -256,6 +257,7 @@ class TestIds:
             ((code, *_),) = world.raw("enqueue", world.now, world.keys.channel_prefix, QUEUE, body)
             assert (code == b"waiting") == (request is not None)
 
+    @examples(50)
     @given(one=ids(), other=ids(), realm=st.from_regex(r"\A[a-z0-9][a-z0-9_-]{0,63}\Z"))
     def test_channels_are_injective_and_everything_is_in_one_slot(self, one: str, other: str, realm: str) -> None:
         keys = Keys(realm)
@@ -266,6 +268,7 @@ class TestIds:
         assert len({key_slot(name.encode("utf-8", "surrogatepass")) for name in names}) == 1
 
 
+@examples(50)
 @given(points=st.floats() | st.integers(-(10**7), 10**7).map(float))
 def test_points_are_refused_or_come_back_the_same(client: redis.Redis, points: float) -> None:
     request = accepted({"player": "p", "rating": points, "deviation": abs(points), "ticket": "t"})
