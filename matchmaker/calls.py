@@ -33,6 +33,9 @@ PASS_PLACES = 128
 TICKETS_A_CALL = 50
 """Tickets that one call enqueues, cancels or clears; 1 to 2 ms."""
 
+DATA_A_CALL = 16384
+"""Characters of ticket data that one call enqueues; text is checked and copied several times on its way."""
+
 PAGE_TICKETS = 200
 HISTORY_TICKETS = 32
 

@@ -33,6 +33,10 @@ CLOSING_SECONDS = 2.0
 """How long closing waits for its threads: a server that hangs must not hang its clients' end."""
 
 
+def _once(*_args: object, **_kwargs: object) -> None:
+    raise exceptions.ConnectionError("the doorbell was closed")
+
+
 class Listener:
     """The events of one player. Iterate it, or :meth:`get` one; ``cursor`` is the last one read, to resume after."""
 
@@ -67,6 +71,7 @@ class Listener:
             return None
         if isinstance(event, errors.MatchmakerError):
             self._over = event
+            self._queue.put(event)  # for whoever else waits
             raise event
         self.cursor = event.id
         return event
@@ -104,7 +109,7 @@ class NotificationService:
         self._board = Switchboard(self._calls.keys, self._changed.notify_all)
         self._connection: Any = None
         self._connected = False
-        self._sending = threading.Lock()
+        self._sending = threading.RLock()
         self._threads: list[threading.Thread] = []
         self._closing = False
 
@@ -114,23 +119,25 @@ class NotificationService:
         """Listens to a player: from the latest ticket's first event on, or to all that follow the event ``after``."""
         checked = checked_text("player", player)
         listener = Listener(self, checked, checked_text("after", after) if after else "")
-        with self._changed:
-            if self._closing:
-                raise errors.ListenerClosed("the notification service is closed")
-            channel = self._board.add(listener.inbox)
-            self._start()
-        if channel is not None:
-            self._send("SUBSCRIBE", channel)
+        with self._sending:  # decided and sent in one order
+            with self._changed:
+                if self._closing:
+                    raise errors.ListenerClosed("the notification service is closed")
+                channel = self._board.add(listener.inbox)
+                self._start()
+            if channel is not None:
+                self._send("SUBSCRIBE", channel)
         return listener
 
     def unsubscribe(self, listener: Listener) -> None:
         """Ends one listener. Twice is once."""
-        with self._changed:
-            listener.inbox.fail(errors.ListenerClosed("the listener is closed"))
-            channel = self._board.remove(listener.inbox)
-            self._changed.notify_all()
-        if channel is not None:
-            self._send("UNSUBSCRIBE", channel)
+        with self._sending:
+            with self._changed:
+                listener.inbox.fail(errors.ListenerClosed("the listener is closed"))
+                channel = self._board.remove(listener.inbox)
+                self._changed.notify_all()
+            if channel is not None:
+                self._send("UNSUBSCRIBE", channel)
 
     def publish_match_found(self, match_id: str) -> int:
         """Rings the doorbell of a match again; listeners that have it take no notice. Answers how many were rung.
@@ -162,10 +169,9 @@ class NotificationService:
 
     def close(self) -> None:
         """Ends every listener and both threads."""
-        self.clear_all()
         with self._changed:
-            self._closing = True
-            self._changed.notify_all()
+            self._closing = True  # first: nobody subscribes behind clear_all's back
+        self.clear_all()
         self._send("PING")  # its answer wakes the hearing thread; closing the socket under it would be a race
         for thread in self._threads:
             if thread is not threading.current_thread():
@@ -211,6 +217,7 @@ class NotificationService:
             connection = pool.connection_class(**settings)
             try:
                 connection.connect()
+                connection.connect_check_health = _once  # can_read would connect anew, subscribed to nothing
                 self._open(connection)
                 failures = 0
                 while not self._closing:

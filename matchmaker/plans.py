@@ -6,18 +6,43 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from matchmaker import errors
-from matchmaker.calls import HISTORY_TICKETS, PAGE_TICKETS, TICKETS_A_CALL, Batch, Call, Calls, Command, Plan, moment
+from matchmaker.calls import (
+    DATA_A_CALL,
+    HISTORY_TICKETS,
+    PAGE_TICKETS,
+    TICKETS_A_CALL,
+    Batch,
+    Call,
+    Calls,
+    Command,
+    Plan,
+    moment,
+)
 from matchmaker.model import Ticket, TicketRequest, TicketState, event_order
 from matchmaker.reports import Elsewhere, History, PassReport, QueueChange, QueueStats, RealmStats, StoredRules
 from matchmaker.rules import QueueRules
 from matchmaker.scripts import Reply
 
 
+def _chunks(requests: Sequence[TicketRequest]) -> list[list[TicketRequest]]:
+    """Runs of requests, each small enough for one call in number and in data."""
+    chunks: list[list[TicketRequest]] = []
+    room = 0
+    for request in requests:
+        weight = len(request.data)
+        if not chunks or len(chunks[-1]) == TICKETS_A_CALL or weight > room:
+            chunks.append([])
+            room = DATA_A_CALL
+        chunks[-1].append(request)
+        room -= weight
+    return chunks
+
+
 def enqueue_plan(
     calls: Calls, queue: str, requests: Sequence[TicketRequest]
 ) -> Plan[list[Ticket | errors.MatchmakerError]]:
     """All tickets, in as many calls as it takes; a call that was refused refuses each of its tickets."""
-    chunks = [requests[i : i + TICKETS_A_CALL] for i in range(0, len(requests), TICKETS_A_CALL)]
+    chunks = _chunks(requests)
     answers = yield Batch([calls.enqueue(queue, chunk) for chunk in chunks])
     results: list[Ticket | errors.MatchmakerError] = []
     for chunk, answer in zip(chunks, answers, strict=True):

@@ -131,7 +131,8 @@ class Runner:
 
 @contextmanager
 def _cancellable() -> Iterator[None]:
-    """Raises a cancellation that was swallowed within: before Python 3.12 ``asyncio.wait_for``, through which the client
+    """Raises a cancellation that was swallowed within: before Python 3.12 ``asyncio.wait_for``, through which the
+    client
     library sends, loses one that comes as the sending ends, and whoever cancelled would wait for the reply to all."""
     task = asyncio.current_task()
     before = task.cancelling() if task else 0

@@ -29,6 +29,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 
 from matchmaker import errors
 from matchmaker.calls import Call, Calls
+from matchmaker.client import ANY_QUEUE
 from matchmaker.connect import SOCKET_TIMEOUT_SECONDS, connection_options
 from matchmaker.reports import Agenda, PassReport
 from matchmaker.runner import Runner, parsed, request_of, typed_errors
@@ -44,8 +45,8 @@ SILENT_SECONDS = 3 * POP_SECONDS
 """A pop without any answer for so long is on a connection that died without telling."""
 
 REFUSED_SECONDS = 0.5
-"""The pause after the server refused a pass (a record that is damaged, a script it does not run). The realm's other lines
-wait for it too, unless something arrives in them: so it is less than the second for which a pair may stay due."""
+"""The pause after the server refused a pass (a record that is damaged, a script it does not run). The realm's other
+lines wait for it too, unless something arrives in them: so it is less than the second for which a pair may stay due."""
 
 STAND_IN_SECONDS = (0.2, 0.5)
 LINES_A_LOOK = 16
@@ -286,7 +287,7 @@ class Matcher:
         by_queue: dict[str, list[str]] = {}
         try:
             for ticket, queue in self._runner.call(work.calls.overdue(now_ms, EXPIRIES_A_CALL)):
-                by_queue.setdefault(queue, []).append(ticket)
+                by_queue.setdefault(queue or ANY_QUEUE, []).append(ticket)
             for queue, tickets in by_queue.items():
                 work.counts["expired"] += self._runner.call(work.calls.expire(queue, tickets))
         except (errors.ServerUnsuitable, errors.ScriptFault) as fault:

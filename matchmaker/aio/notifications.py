@@ -62,6 +62,7 @@ class Listener:
             return None
         if isinstance(event, errors.MatchmakerError):
             self._over = event
+            self._queue.put_nowait(event)
             raise event
         self.cursor = event.id
         return event
@@ -158,9 +159,10 @@ class NotificationService:
 
     async def close(self) -> None:
         """Ends every listener and the tasks."""
-        await self.clear_all()
-        # The tasks look at this too: the client library sometimes swallows a cancellation while it connects.
+        # First: nobody subscribes behind clear_all's back. The tasks look at it too, for before Python 3.12 the client
+        # library sometimes swallows a cancellation.
         self._closing = True
+        await self.clear_all()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

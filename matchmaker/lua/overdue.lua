@@ -6,7 +6,7 @@
 -- ARGV[2]  most  how many to list, 1 to 1000
 --
 -- Reply: an array that begins with a code
---   overdue  then ticket and queue of each
+--   overdue  then ticket and queue of each; the queue is "" where the ticket is no more (a stranger deleted it)
 --   invalid  field, bound
 -- Events: none
 -- @include lib/realm lib/record
@@ -21,9 +21,7 @@ local due = call("ZRANGE", KEYS[6], "-inf", ARGV[1], "BYSCORE", "LIMIT", 0, most
 local reply = { "overdue" }
 for _, ticket in ipairs(due) do
   local packed = call("HGET", KEYS[4], ticket)
-  if packed then
-    reply[#reply + 1] = ticket
-    reply[#reply + 1] = unpack_record(ticket, packed).queue
-  end
+  reply[#reply + 1] = ticket
+  reply[#reply + 1] = packed and unpack_record(ticket, packed).queue or ""
 end
 return reply

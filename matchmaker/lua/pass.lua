@@ -121,23 +121,30 @@ local function look_at(ticket, wanted)
   end
 end
 
-local horizon = now + (ARGV[5] == "1" and rules.interval_ms or 0)
+local MOST_PASSED_OVER = 300
+local ahead = ARGV[5] == "1" and rules.interval_ms or 0
+
+-- `passed_over` counts those at the head of what is due that this call is done with and that stay there.
 local progress, passed_over = true, 0
-while progress and looked < budget do
+while progress and looked < budget and passed_over < MOST_PASSED_OVER do
   progress = false
-  local batch = call("ZRANGE", KEYS[13], "-inf", whole(horizon), "BYSCORE", "LIMIT", 0, BATCH + passed_over)
-  local wanted = {}
+  local batch = call("ZRANGE", KEYS[13], "-inf", whole(now + ahead), "BYSCORE", "LIMIT", 0, BATCH + passed_over)
+  local overdue = ahead > 0 and call("ZCOUNT", KEYS[13], "-inf", whole(now)) or #batch
+  local wanted, still = {}, 0
   for i = 1, #batch do wanted[batch[i]] = true end
   for i = 1, #batch do
+    local ticket = batch[i]
     if looked >= budget then break end
-    if done[batch[i]] then
-      -- Looked at and still within the horizon, as only a look ahead of the time leaves it.
-      passed_over = passed_over + 1
+    if not done[ticket] and i > overdue and not is_held(ticket, ahead) then done[ticket] = true end
+    if done[ticket] then
+      still = still + 1
     else
-      look_at(batch[i], wanted)
+      look_at(ticket, wanted)
       progress = true
     end
   end
+  progress = progress or still > passed_over
+  passed_over = still
 end
 
 return passed_reply(realm, queue, stored[3], looked, made, value, shown)

@@ -45,11 +45,9 @@ class Crowd:
     ) -> None:
         self.acknowledged: dict[str, str] = {}
         self.answers: dict[str, TicketState] = {}
-        self.in_doubt: list[str] = []
         self.away: list[float] = []
         self.refused: list[errors.MatchmakerError] = []
         self.faults: list[BaseException] = []
-        self.rounds = 0
         self._connect = connect
         self._queue = queue
         self._regulars = list(regulars)
@@ -89,7 +87,6 @@ class Crowd:
                 while not self._stop.is_set():
                     number += 1
                     self._round(mm, rng, f"{name}-{number}")
-                    self.rounds += 1
                     self._stop.wait(self._pause)
         except BaseException as fault:
             self.faults.append(fault)
@@ -102,7 +99,6 @@ class Crowd:
         requests = [TicketRequest(player, round(rng.gauss(1500, 200), 1)) for player in players]
         answers = self._insist(lambda: self._enqueue(mm, rng, requests))
         if answers is None:
-            self.in_doubt += [request.ticket for request in requests]
             return
         for request, answer in zip(requests, answers, strict=True):
             if isinstance(answer, Ticket):

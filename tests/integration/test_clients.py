@@ -1,7 +1,7 @@
 """``Matchmaker`` and ``aio.Matchmaker``: one suite, run over both.
 
-Tickets, rules and readings. Waiting for a match is in ``test_waits.py``, connections in ``test_connections.py``, the verbs
-on one queue in ``test_queue_service.py``.
+Tickets, rules and readings. Waiting for a match is in ``test_waits.py``, connections in ``test_connections.py``, the
+verbs on one queue in ``test_queue_service.py``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ async def test_a_ticket_carries_what_was_asked(client: aio.Matchmaker) -> None:
     assert ticket.id == "t:1"
     assert (ticket.queue, ticket.state, ticket.data) == ("ladder", TicketState.WAITING, '{"map": "Ä"}')
     assert (ticket.player, ticket.rating, ticket.players[0].deviation) == ("ann", 1520.5, 80.0)
-    assert ticket.match is ticket.match_id is ticket.ended_ms is None
+    assert (ticket.match, ticket.match_id, ticket.ended_ms) == (None, None, None)
     assert await client.status("t:1") == ticket
     assert await client.snapshot("ladder") == [ticket]
 
@@ -204,8 +204,8 @@ async def test_the_status_of_a_player_is_the_waiting_ticket_else_the_last(client
 async def test_a_heartbeat_puts_the_end_off_up_to_the_longest_wait(
     kind: str, redis_url: str, redis_client: redis.Redis, realm: str
 ) -> None:
-    """Given a queue that lets go of whoever is silent for 10 s, when a player gives signs of life, then the ticket lives
-    on, but not past the queue's longest wait."""
+    """Given a queue that lets go of whoever is silent for 10 s, when a player gives signs of life, then the ticket
+    lives on, but not past the queue's longest wait."""
     world = World(redis_client, realm)
     world.apply(QueueRules(heartbeat_seconds=10, expire_after_seconds=25))
     async with face(kind, redis_url, realm, lambda: world.now) as client:

@@ -1,5 +1,6 @@
-"""Matchers as they are run, ``python -m workers`` and ``matchmaker worker``: what wakes them, what they leave, what they
-cost. Their deaths are in ``tests/faults/test_killed_matchers.py``, their punctuality in ``test_idle_matchers.py`` there."""
+"""Matchers as they are run, ``python -m workers`` and ``matchmaker worker``: what wakes them, what they leave, what
+they cost. Their deaths are in ``tests/faults/test_killed_matchers.py``, their punctuality in ``test_idle_matchers.py``
+there."""
 
 from __future__ import annotations
 
@@ -147,8 +148,8 @@ def test_a_pair_wakes_a_sleeping_matcher_at_once_and_a_moment_does_in_time(
     matcher: StartMatcher, redis_url: str, redis_client: redis.Redis, ladder: Matchmaker, command: str
 ) -> None:
     """Given one matcher asleep and no other traffic, when the second of a pair arrives, then the match is made within
-    50 ms; when a pair falls due later, within 100 ms of that moment. The middle one of some, for a busy machine may hold
-    up any single one; none by a second."""
+    50 ms; when a pair falls due later, within 100 ms of that moment. The middle one of some, for a busy machine may
+    hold up any single one; none by a second."""
     process = matcher(command, redis_url, ladder.calls.realm)
     rules = ladder.rules()["ladder"].rules
     at_once, in_time = [], []
@@ -183,7 +184,8 @@ def test_arrivals_that_gather_are_looked_at_after_the_interval(
 def test_tickets_expire_in_time(
     matcher: StartMatcher, redis_url: str, redis_client: redis.Redis, ladder: Matchmaker
 ) -> None:
-    """Given more tickets than one call ends, when their time is over, then all expire within a second, with a reason."""
+    """Given more tickets than one call ends, when their time is over, then all expire within a second, with a
+    reason."""
     ladder.apply_rules(parse_rules("[brief]\nexpire_after_seconds = 0.5\n", "test"))
     matcher("workers", redis_url, ladder.calls.realm).asleep(redis_client)
     answers = ladder.enqueue_many("brief", [TicketRequest(f"p{i}", 1000.0 * i) for i in range(120)])
@@ -205,8 +207,8 @@ def test_tickets_expire_in_time(
 def test_one_matcher_serves_several_realms_also_one_that_comes_later(
     matcher: StartMatcher, redis_url: str, redis_client: redis.Redis, realm: str, command: str
 ) -> None:
-    """Given a matcher for three realms, one of which does not exist yet, when pairs arrive in each, then each is matched
-    at once; and so in the third as soon as somebody makes it, and in the others while one is flooded."""
+    """Given a matcher for three realms, one of which does not exist yet, when pairs arrive in each, then each is
+    matched at once; and so in the third as soon as somebody makes it, and in the others while one is flooded."""
     realms = [f"{realm}-{name}" for name in ("a", "b", "c")]
     with ExitStack() as stack:
         for name in realms:
@@ -225,7 +227,7 @@ def test_one_matcher_serves_several_realms_also_one_that_comes_later(
         flood = [TicketRequest(f"f{i}", 1500.0 + i % 200) for i in range(3000)]
         with ThreadPoolExecutor(1) as pool:
             flooding = pool.submit(clients[0].enqueue_many, "ladder", flood)
-            calm = []
+            calm: list[float] = []
             while not flooding.done() or not calm:
                 calm.append(late_ms(clients[1], pair(clients[1], f"c{len(calm)}"), rules["ladder"]))
         assert max(late + calm) < 1000, calm
@@ -268,9 +270,13 @@ def test_new_rules_are_carried_out_on_whoever_waits(
     for queue in ("ladder", "casual"):
         ladder.enqueue_many(queue, [TicketRequest(f"{queue}{i}", 1000.0 * i / 10) for i in range(400)])
     process.asleep(redis_client)
-    assert reached(lambda: all(one.next_ms is None or one.queue == "casual" for one in ladder.stats().queues), PATIENCE_SECONDS)
+    assert reached(
+        lambda: all(one.next_ms is None or one.queue == "casual" for one in ladder.stats().queues), PATIENCE_SECONDS
+    )
     ladder.apply_rules(parse_rules("[ladder]\nwillingness = { base = 60.0 }\n", "test"), prune=True)
-    assert reached(lambda: ladder.queue("ladder").queue_size() + ladder.queue("casual").queue_size() == 0, PATIENCE_SECONDS)
+    assert reached(
+        lambda: ladder.queue("ladder").queue_size() + ladder.queue("casual").queue_size() == 0, PATIENCE_SECONDS
+    )
     assert reached(lambda: set(ladder.rules()) == {"ladder"}, PATIENCE_SECONDS)
     stats = ladder.stats()
     assert (stats.matched, stats.cancelled) == (400, 400)
@@ -283,9 +289,11 @@ def test_new_rules_are_carried_out_on_whoever_waits(
 # -- what it costs -----------------------------------------------------------------------------------------------------
 
 
-def test_matchers_with_nothing_to_do_ask_less_than_once_a_second(matcher: StartMatcher, own_server: StartServer) -> None:
-    """Given two matchers of a realm where some wait and nobody falls due, and one of a realm that does not exist, when
-    ten seconds pass, then each sends less than a command a second."""
+def test_matchers_with_nothing_to_do_ask_less_than_once_a_second(
+    matcher: StartMatcher, own_server: StartServer
+) -> None:
+    """Given two matchers of a realm where some wait and nobody falls due, and one of a realm
+    that does not exist, when ten seconds pass, then each sends less than a command a second."""
     server = own_server(appendonly=False)
     with Matchmaker(server.url, "calm") as mm, redis.Redis.from_url(server.url, decode_responses=True) as client:
         mm.apply_rules(parse_rules("[ladder]\nwillingness = { per_second = 0.1 }\n[casual]\n", "test"))
@@ -327,8 +335,8 @@ def test_a_matcher_leaves_at_once_and_in_good_order(
     command: str,
     number: signal.Signals,
 ) -> None:
-    """Given an idle matcher and one under load, when they are told to leave, then they do at once, with exit code 0, and
-    what they had begun is whole; whoever comes next goes on."""
+    """Given an idle matcher and one under load, when they are told to leave, then they do at once, with exit code 0,
+    and what they had begun is whole; whoever comes next goes on."""
     idle, busy = (matcher(command, redis_url, ladder.calls.realm) for _ in range(2))
     idle.asleep(redis_client, alike=2)
     code, seconds = idle.leave(number)
@@ -393,8 +401,8 @@ def failed_calls(client: redis.Redis) -> int:
 def test_a_line_that_cannot_be_served_does_not_keep_the_others_waiting(
     matcher: StartMatcher, redis_url: str, redis_client: redis.Redis, ladder: Matchmaker
 ) -> None:
-    """Given a line with a record that makes every pass over it fail, when pairs arrive in another, then they are matched
-    at once or in time all the same, and the log names the line; it is not tried over and over."""
+    """Given a line with a record that makes every pass over it fail, when pairs arrive in another, then they are
+    matched at once or in time all the same, and the log names the line; it is not tried over and over."""
     ladder.apply_rules(parse_rules("[spoilt]\n", "test"))
     rules = ladder.rules()["ladder"].rules
     spoil(ladder, pair(ladder, "s", queue="spoilt")[0])

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from matchmaker import Matchmaker, parse_rules
+from matchmaker import Matchmaker
 from matchmaker.server import matcher_name
 from tests.faces import PATIENCE_SECONDS
 from tests.faults.ears import reached
@@ -34,9 +34,7 @@ def program_path(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def honcho(
-    tmp_path: Path, program_path: str, environment: dict[str, str]
-) -> Iterator[subprocess.Popen[str]]:
+def honcho(tmp_path: Path, program_path: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """Honcho on a copy of the Procfile, with two of everything."""
     folder = tmp_path / "app"
     folder.mkdir()
@@ -69,7 +67,10 @@ def test_what_the_procfile_names_matches_players_and_leaves_when_told(
 ) -> None:
     """Given the Procfile under honcho, when a pair comes, then it is matched; when honcho is told to end, then every
     process has left in good order."""
-    names = lambda: [one["name"] for one in redis_client.client_list()]  # noqa: E731
+
+    def names() -> list[str]:
+        return [one["name"] for one in redis_client.client_list()]
+
     assert reached(lambda: names().count(matcher_name([realm])) == 2, END_SECONDS), "the matchers are not there"
     ticket = mm.enqueue("ladder", "ann", rating=1500)
     mm.enqueue("ladder", "bob", rating=1500)

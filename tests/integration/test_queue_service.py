@@ -58,7 +58,7 @@ async def test_many_join_at_once(ladder: aio.QueueService) -> None:
     await ladder.add_player("held", 1500)
     answers = await ladder.add_many([TicketRequest("ann", 1500), TicketRequest("held", 1500), TicketRequest("bob", 1)])
     assert [type(answer) for answer in answers] == [Ticket, errors.AlreadyWaiting, Ticket]
-    assert [ticket.player for ticket in await ladder.get_snapshot()][0] == "bob"
+    assert next(ticket.player for ticket in await ladder.get_snapshot()) == "bob"
     assert await ladder.queue_size() == 3
 
 
@@ -282,8 +282,8 @@ def pairing(queue: QueueService, one: str, other: str) -> Callable[[], Match]:
 def test_clearing_while_players_come_and_are_matched_loses_nobody(
     redis_url: str, redis_client: redis.Redis, realm: str
 ) -> None:
-    """Given players who keep coming and passes that keep matching, when the queue is cleared again and again, then every
-    ticket ended once, matched or cancelled, or still waits."""
+    """Given players who keep coming and passes that keep matching, when the queue is cleared again and again, then
+    every ticket ended once, matched or cancelled, or still waits."""
     with Matchmaker(redis_url, realm) as mm, ThreadPoolExecutor(3) as pool:
         mm.apply_rules(parse_rules("[ladder]\n", "test"))
         queue = mm.queue("ladder")

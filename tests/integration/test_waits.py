@@ -1,4 +1,5 @@
-"""Waiting for a match and listening, from both faces: whoever waits is told what became of it, and leaves nothing behind."""
+"""Waiting for a match and listening, from both faces: whoever waits is told what became of it, and leaves nothing
+behind."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 import redis
@@ -71,7 +73,8 @@ async def test_a_match_that_is_made_later_ends_the_wait(client: aio.Matchmaker, 
 
 
 async def test_a_match_at_any_moment_of_the_wait_ends_it(client: aio.Matchmaker) -> None:
-    """Given waits that begin while their matches are made, when both happen at once, many times, then none is missed."""
+    """Given waits that begin while their matches are made, when both happen at once, many times, then none is
+    missed."""
     for number in range(40):
         ticket = await client.enqueue("ladder", f"a{number}", rating=1500)
         wait = asyncio.create_task(client.wait_for_match(ticket, timeout=PATIENCE_SECONDS))
@@ -144,8 +147,8 @@ async def test_two_who_wait_for_one_ticket_are_both_told(client: aio.Matchmaker,
 
 
 async def test_a_wait_for_an_old_ticket_is_about_that_ticket(client: aio.Matchmaker) -> None:
-    """Given a player whose earlier tickets were matched and cancelled and who waits anew, when somebody waits for one of
-    the earlier ones, then the answer is how that one ended."""
+    """Given a player whose earlier tickets were matched and cancelled and who waits anew, when somebody waits for one
+    of the earlier ones, then the answer is how that one ended."""
     first = await client.enqueue("ladder", "ann", rating=1500)
     match = await make_match(client, "ann", "bob")
     second = await client.enqueue("ladder", "ann", rating=1500)
@@ -317,7 +320,7 @@ async def test_a_get_that_is_cancelled_or_timed_out_loses_no_event(
         heard += [event.id] if event else []
     await acting
     assert cancelled > 20
-    stream = judge.redis.xrange(Keys(judge.calls.realm).events)
+    stream: list[Any] = list(judge.redis.xrange(Keys(judge.calls.realm).events) or ())
     assert heard == [id_.decode() for id_, fields in stream if fields[b"event"] != b"rules"]
     assert await listener.get(0.0) is None
 

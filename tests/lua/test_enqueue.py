@@ -30,6 +30,7 @@ class TestJoining:
         # And its line, certificate, expiry and the line's moment are set
         assert world.line() == [("t-ann", 1520.5)]
         assert world.certificates() == {"t-ann": START_MS + 500}
+        assert world.due() == {QUEUE: START_MS + 500}
         assert world.ends() == {"t-ann": START_MS + 60_000}
         assert world.meta()["enqueued"] == "1"
         world.assert_coherent()

@@ -14,7 +14,7 @@ from tests.lua.headers import Header, header, library_names, script_names, text_
 
 SCRIPTS: Final = script_names()
 LIBRARIES: Final = library_names()
-MOST_LINES: Final = 150
+MOST_LINES: Final = 160
 
 # Codes that a script answers because it calls one of these, and events that it emits because it does.
 CODES_OF_CALLS: Final = {

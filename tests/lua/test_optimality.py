@@ -87,10 +87,15 @@ class TestSum:
         else:
             assert total <= best + 1e-3 + 1e-9 * best
 
-    @pytest.mark.parametrize("seed", range(6))
+    @pytest.mark.parametrize("first", ["lowest", "highest", "any"])
+    @pytest.mark.parametrize("seed", range(3))
     @pytest.mark.parametrize("size", [30, 65, 100])
-    def test_a_line_that_fits_a_slice(self, client: redis.Redis, size: int, seed: int) -> None:
+    def test_a_line_that_fits_a_slice(self, client: redis.Redis, size: int, seed: int, first: str) -> None:
+        """Wherever on the line the pass begins, which is with the ticket that came first."""
         rules, line, now = random_line("sum", size, seed)
+        if first != "any":
+            end = (min if first == "lowest" else max)(range(size), key=lambda place: line[place].rating)
+            line[end] = replace(line[end], enqueued_ms=0)
         total, count = matched(client, rules, line, now)
         best, most = line_optimum(rules, line, now)
         assert total == pytest.approx(best, abs=1e-3)
@@ -117,7 +122,9 @@ def random_line(accept: str, size: int, seed: int) -> tuple[QueueRules, list[Wai
     )
     spread = rng.choice([20, 60, 150])
     line = [
-        Waiting(f"t{i}", round(rng.gauss(1500, spread) * 8) / 8, rng.randrange(60_000), rng.choice([0.0, 80.0, 350.0]))
+        Waiting(
+            f"t{i}", round(rng.gauss(1500, spread) * 8) / 8, rng.randrange(1, 60_000), rng.choice([0.0, 80.0, 350.0])
+        )
         for i in range(size)
     ]
     return rules, line, 60_000

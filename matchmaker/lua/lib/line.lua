@@ -34,3 +34,12 @@ local function settle_left(line, now)
   local at = settle_due(line)
   if at and at <= now then hint(line) end
 end
+
+-- Whether a ticket is in the line's certificates because it came and the queue's interval holds it back: ahead of the
+-- time only such ones count, not certificates that lie within the interval by themselves.
+local function is_held(ticket, interval)
+  local packed = call("HGET", KEYS[4], ticket)
+  if not packed then return true end
+  local _, since = struct.unpack("<dd", packed)
+  return tonumber(call("ZSCORE", KEYS[13], ticket)) == since + interval
+end

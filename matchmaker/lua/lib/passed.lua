@@ -6,7 +6,10 @@ local function passed_reply(realm, queue, work, looked, made, value, shown)
     next_moment = realm.now
     call("ZADD", KEYS[9], whole(realm.now), queue)
   else
+    local known = tonumber(call("ZSCORE", KEYS[9], queue) or nil)
     next_moment = settle_due(queue)
+    -- Only a look ahead of the interval brings a moment forward: matchers sleep until the old one.
+    if next_moment and known and next_moment < known then hint(queue) end
   end
   local line, due = earliest(KEYS[9])
   local _, ends = earliest(KEYS[6])
