@@ -26,7 +26,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-LOCK_FILE, LOG_FILE, RUNTIME_FILE = "server.lock", "server.log", "server.json"
+LOCK_FILE, LOG_FILE, RUNTIME_FILE, PORT_FILE = "server.lock", "server.log", "server.json", "server.port"
 HOST = "127.0.0.1"
 # Below the ports that systems hand to outgoing connections (32768 and up): while a server restarts, a client that
 # keeps connecting to such a port can be given that very port and meet itself. A cluster's bus port, 10,000 above, fits.
@@ -166,6 +166,18 @@ def running_server(folder: Path) -> dict[str, Any] | None:
         return None
 
 
+def last_port(folder: Path) -> int:
+    """The port of this folder's server the last time, if it is free: who knew its address finds it again. Else 0."""
+    try:
+        port = int((folder / PORT_FILE).read_text(encoding="ascii"))
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server itself does
+            probe.bind((HOST, port))
+    except (OSError, ValueError, OverflowError):
+        return 0
+    return port if port in PORTS else 0
+
+
 # The embedded binary allocates with the C library, whose per-thread cache holds 7 blocks of a size by default. A script
 # makes and frees hundreds of small blocks; with more of them cached, none has to be cut out of a heap full of data, and
 # the cost of a script on 100,000 tickets falls by some 40 % (measured; elsewhere than on glibc this does nothing).
@@ -251,8 +263,9 @@ def start(
     """The server, its port and its INFO. A port lost to another process is tried again, or another one is."""
     deadline = time.monotonic() + request.start_seconds
     said, code = "", 0
+    wanted = request.port or last_port(Path(request.folder))
     for _ in range(PORT_ATTEMPTS):
-        port = request.port or free_port()
+        port = wanted or free_port()
         seen = os.fstat(log.fileno()).st_size
         server = spawn(request, port, lock, log)
         info = await_ready(server, port, watch, deadline)
@@ -262,7 +275,8 @@ def start(
         said, code = log.read().decode("utf-8", "replace"), server.returncode
         if "Address already in use" not in said:
             break
-        if request.port:
+        wanted = request.port
+        if wanted:
             watch.wait(0.1)
     how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
     lines = "\n".join("  " + line for line in said.splitlines()[-8:]) or "  (nothing: is the disk full?)"
@@ -307,6 +321,7 @@ def serve(request: Request, watch: Watch) -> None:
         answer = {"url": f"redis://{HOST}:{port}", "port": port, "pid": server.pid, "run_id": info["run_id"]}
         try:
             write_runtime(folder / RUNTIME_FILE, answer)
+            (folder / PORT_FILE).write_text(f"{port}\n", encoding="ascii")
             report({**answer, "name": name, "version": version})
             os.dup2(log.fileno(), sys.stderr.fileno())  # from here on there is nobody who reads our errors elsewhere
             supervise(server, watch)

@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -489,3 +490,14 @@ def test_a_failed_start_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, t
     with pytest.raises(EmbeddedServerError):
         EmbeddedServer(None, extra_args=["--no-such-option", "1"]).start()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_named_folder_keeps_its_port_while_it_is_free(tmp_path: Path) -> None:
+    """Given a folder whose server ended, when another is started there, then it is found at the address it had; and
+    when somebody else has the port by then, it takes another one."""
+    with EmbeddedServer(tmp_path) as first:
+        port = first.port
+    with EmbeddedServer(tmp_path) as second:
+        assert second.port == port
+    with socket.create_server(("127.0.0.1", port)), EmbeddedServer(tmp_path) as third:
+        assert third.port != port
