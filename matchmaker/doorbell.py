@@ -29,6 +29,9 @@ CHANNELS_A_COMMAND = 500
 PLAYERS_A_READING = 50
 """Players read in one pipelined batch; a history costs the server some 10 µs."""
 
+AGAIN_SECONDS = 0.2
+"""The pause before a server that refused a reading is asked again: a busy one answers at once, that it is busy."""
+
 
 def connection_settings(kwargs: dict[str, Any]) -> dict[str, Any]:
     """The connection arguments of the caller's client, made fit for the doorbell: RESP2, bytes, no time limit on
@@ -157,8 +160,9 @@ class Switchboard:
             inbox.begin_reading()
         return chosen
 
-    def read(self, inboxes: Sequence[Inbox], results: Sequence[History | errors.MatchmakerError]) -> None:
-        """What the reading brought. A refusal ends the listener; a server that was away is asked again later."""
+    def read(self, inboxes: Sequence[Inbox], results: Sequence[History | errors.MatchmakerError]) -> bool:
+        """What the reading brought. A refusal ends the listener; a server that was away is asked again later. Answers
+        whether it was: then rest for :data:`AGAIN_SECONDS`."""
         for inbox, result in zip(inboxes, results, strict=True):
             if isinstance(result, errors.ServerUnavailable):
                 self.ask(inbox)
@@ -166,6 +170,7 @@ class Switchboard:
                 inbox.fail(result)
             elif inbox.player in self._confirmed and inbox.synchronise(result):
                 self.ask(inbox)
+        return any(isinstance(result, errors.ServerUnavailable) for result in results)
 
 
 def readings_plan(calls: Calls, inboxes: Sequence[Inbox]) -> Plan[list[History | errors.MatchmakerError]]:

@@ -18,6 +18,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from matchmaker import errors
 from matchmaker.calls import Calls
 from matchmaker.doorbell import (
+    AGAIN_SECONDS,
     ANSWER_SECONDS,
     CHANNELS_A_COMMAND,
     PING_SECONDS,
@@ -49,6 +50,7 @@ class Listener:
 
     @property
     def player(self) -> str:
+        """Whose events these are."""
         return self.inbox.player
 
     def ready(self, timeout: float) -> bool:
@@ -269,5 +271,7 @@ class NotificationService:
             except errors.MatchmakerError as error:
                 results = [error] * len(inboxes)
             with self._changed:
-                self._board.read(inboxes, results)
+                away = self._board.read(inboxes, results)
                 self._changed.notify_all()
+                if away:
+                    self._changed.wait_for(lambda: self._closing, AGAIN_SECONDS)

@@ -15,6 +15,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from matchmaker import errors
 from matchmaker.calls import Calls
 from matchmaker.doorbell import (
+    AGAIN_SECONDS,
     ANSWER_SECONDS,
     CHANNELS_A_COMMAND,
     PING_SECONDS,
@@ -242,5 +243,7 @@ class NotificationService:
                     results = await self._runner.run(readings_plan(self._calls, inboxes))
                 except errors.MatchmakerError as error:
                     results = [error] * len(inboxes)
-                self._board.read(inboxes, results)
+                away = self._board.read(inboxes, results)
                 await self._tell_waiting()
+                if away:
+                    await asyncio.sleep(AGAIN_SECONDS)

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 import pytest
 import redis
 
-from tests.faces import FACES
+from matchmaker.model import EventKind
+from tests.faces import FACES, face
 from tests.faults.conftest import OwnScene
 from tests.faults.ears import assert_heard, reached
 from tests.faults.scene import RECOVERY_SECONDS, Scene
@@ -64,3 +65,35 @@ def test_under_load(own_scene: OwnScene, how: str, kind: str) -> None:
         assert_heard(ears, scene.ledger, RECOVERY_SECONDS)
     assert all(worker.alive for worker in crew)
     scene.judge(crowd)
+
+
+@pytest.mark.parametrize("kind", FACES)
+async def test_listeners_do_not_add_to_it(own_scene: OwnScene, kind: str) -> None:
+    """Given a server that a script keeps busy, when a listener wants to know what it missed, then it asks a few times a
+    second and not thousands, and knows it once the server serves again."""
+    _, scene = own_scene("--busy-reply-threshold", "50")
+    scene.mm.enqueue("ladder", "alice", rating=1500)
+    async with face(kind, scene.url, scene.realm) as mm:
+        first = await mm.listen("alice")
+        assert await first.ready(RECOVERY_SECONDS)
+        with refusing("busy", scene):
+            assert reached(lambda: is_busy(scene), RECOVERY_SECONDS)
+            # On the same channel, which is subscribed to already: all that is left to do is to read.
+            second = await mm.listen("alice")
+            assert not await second.ready(1.0)
+        assert await second.ready(RECOVERY_SECONDS)
+        event = await second.get(RECOVERY_SECONDS)
+        assert event is not None
+        assert event.kind is EventKind.ENQUEUED
+        await second.close()
+        await first.close()
+    assert scene.client.info("commandstats")["cmdstat_evalsha"]["rejected_calls"] < 30
+
+
+def is_busy(scene: Scene) -> bool:
+    """Whether the server refuses everybody for the script that it runs."""
+    try:
+        scene.client.ping()
+    except redis.ResponseError as refusal:
+        return "BUSY" in str(refusal)
+    return False
