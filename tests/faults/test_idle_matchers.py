@@ -43,7 +43,7 @@ def test_a_pair_falls_due(scene: Scene, matchers: int) -> None:
     for _ in range(matchers):
         scene.matcher()
     late: list[int] = []
-    for i in range(at_length(10, 500)):
+    for i in range(at_length(10, 200)):
         scene.asleep(matchers)
         moment = enqueue_apart(scene, f"pair{i}", gap=60.0 + 20 * i % 200)
         scene.at_rest()
@@ -60,7 +60,7 @@ def test_a_tickets_time_is_over(scene: Scene, matchers: int) -> None:
     for _ in range(matchers):
         scene.matcher()
     late: list[int] = []
-    for i in range(at_length(10, 500)):
+    for i in range(at_length(10, 200)):
         scene.asleep(matchers)
         ticket = scene.mm.enqueue("brief", f"alone{i}", rating=1500)
         scene.ledger.wait(lambda: scene.ledger.count(EventKind.EXPIRED) == len(late) + 1, RECOVERY_SECONDS, "expiry")
@@ -75,7 +75,7 @@ def test_a_tickets_time_is_over(scene: Scene, matchers: int) -> None:
 def test_the_one_that_keeps_the_time_is_killed(scene: Scene) -> None:
     """Given two idle matchers, when the one that has looked at a waiting pair is killed before the pair falls due, then
     the other takes its place within 5 s."""
-    for i in range(at_length(4, 500)):
+    for i in range(at_length(4, 100)):
         keeper = scene.matcher()
         scene.asleep(1)
         moment = enqueue_apart(scene, f"pair{i}", gap=200.0)

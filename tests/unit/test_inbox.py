@@ -1,25 +1,19 @@
 """The listener's core without a server: what an inbox delivers, when it asks for a reading, and when it must say that
-events are lost; and what the switchboard makes of the doorbell's replies."""
+events are lost."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from matchmaker import errors, inbox
-from matchmaker.calls import Batch, Call, Calls
-from matchmaker.doorbell import PLAYERS_A_READING, Switchboard, connection_settings, read_message, readings_plan
 from matchmaker.inbox import MOST_UNREAD, Inbox
-from matchmaker.keys import Keys
 from matchmaker.model import Event, EventKind
-from matchmaker.reports import History
 from matchmaker.scripts import Reply
+from tests.unit.boxes import Box, event, history
 
 BEGINNING = "0-0"
-KEYS = Keys("main")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import inspect
 import typing
 from collections.abc import Callable, Iterator
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,7 +76,7 @@ def test_the_version_is_one() -> None:
 
 def test_types_are_shipped() -> None:
     assert resources.files("matchmaker").joinpath("py.typed").is_file()
-    packaging = (resources.files("matchmaker") / ".." / "setup.cfg").read_text(encoding="utf-8")
+    packaging = (Path(__file__).parents[2] / "setup.cfg").read_text(encoding="utf-8")
     assert "py.typed" in packaging.partition("[options.package_data]")[2].partition("[options.entry_points]")[0]
 
 
