@@ -36,6 +36,9 @@ TICKETS_A_CALL = 50
 DATA_A_CALL = 16384
 """Characters of ticket data that one call enqueues; text is checked and copied several times on its way."""
 
+CALLS_A_BATCH = 20
+"""Calls that travel in one pipeline: 1,000 tickets, which an event loop packs in some 20 ms."""
+
 PAGE_TICKETS = 200
 HISTORY_TICKETS = 32
 

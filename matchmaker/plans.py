@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from matchmaker import errors
 from matchmaker.calls import (
+    CALLS_A_BATCH,
     DATA_A_CALL,
     HISTORY_TICKETS,
     PAGE_TICKETS,
@@ -43,7 +45,9 @@ def enqueue_plan(
 ) -> Plan[list[Ticket | errors.MatchmakerError]]:
     """All tickets, in as many calls as it takes; a call that was refused refuses each of its tickets."""
     chunks = _chunks(requests)
-    answers = yield Batch([calls.enqueue(queue, chunk) for chunk in chunks])
+    answers: list[Any] = []
+    for i in range(0, len(chunks), CALLS_A_BATCH):
+        answers += yield Batch([calls.enqueue(queue, chunk) for chunk in chunks[i : i + CALLS_A_BATCH]])
     results: list[Ticket | errors.MatchmakerError] = []
     for chunk, answer in zip(chunks, answers, strict=True):
         results += [answer] * len(chunk) if isinstance(answer, errors.MatchmakerError) else answer
