@@ -316,7 +316,7 @@ def test_a_server_that_comes_later_is_waited_for(matcher: StartMatcher, own_serv
         mm.apply_rules(parse_rules(RULES, "test"))
         matched(mm, "first")
         for process in waiting:
-            process.asleep(mm.redis)
+            process.asleep(mm.redis, alike=len(waiting))
         late = [late_ms(mm, pair(mm, f"p{i}"), mm.rules()["ladder"].rules) for i in range(5)]
         assert median(late) < 50, late
     assert [process.leave()[0] for process in waiting] == [0, 0]
