@@ -46,7 +46,7 @@ def test_under_load(own_scene: OwnScene, kind: str) -> None:
     for _ in range(2):
         scene.matcher()
     with flushing(scene), scene.ears(kind, REGULARS) as ears, scene.crowd(regulars=REGULARS) as crowd:
-        scene.matched(at_length(400, 100_000), within_seconds=3600)
+        scene.matched(at_length(400, 20_000), within_seconds=3600)
         crowd.stop()
         scene.at_rest()
         assert_heard(ears, scene.ledger, RECOVERY_SECONDS)
