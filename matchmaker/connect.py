@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
@@ -25,6 +25,13 @@ CONNECTIONS = 32
 SCHEMES = ("redis", "rediss", "unix")
 
 
+P = TypeVar("P", redis.BlockingConnectionPool, redis.asyncio.BlockingConnectionPool)
+
+
+def _backoff() -> ExponentialWithJitterBackoff:
+    return ExponentialWithJitterBackoff(base=0.02, cap=1.0)
+
+
 def _refused_url(url: str) -> InvalidInput:
     """With the password left out of the message."""
     try:
@@ -42,7 +49,7 @@ def connection_options(url: str) -> dict[str, Any]:
     if url.partition("://")[0] not in SCHEMES:
         raise _refused_url(url)
     options: dict[str, Any] = {
-        "retry": Retry(ExponentialWithJitterBackoff(base=0.02, cap=1.0), RETRIES),
+        "retry": Retry(_backoff(), RETRIES),
         "retry_on_error": [ConnectionError, TimeoutError],
     }
     if not url.startswith("unix"):
@@ -51,37 +58,28 @@ def connection_options(url: str) -> dict[str, Any]:
     return options
 
 
+def _pool(kind: type[P], url: str, **options: Any) -> P:
+    try:
+        return kind.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            timeout=SOCKET_TIMEOUT_SECONDS,
+            socket_timeout=SOCKET_TIMEOUT_SECONDS,
+            **options,
+        )
+    except ValueError as fault:
+        raise _refused_url(url) from fault
+
+
 def open_client(url: str) -> redis.Redis:
     """A client for any number of threads: those over :data:`CONNECTIONS` wait for a connection instead of failing.
 
     :raises InvalidInput: the URL is none.
     """
-    options = connection_options(url)
-    try:
-        pool = redis.BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=SOCKET_TIMEOUT_SECONDS,
-            socket_timeout=SOCKET_TIMEOUT_SECONDS,
-            **options,
-        )
-    except ValueError as fault:
-        raise _refused_url(url) from fault
-    return redis.Redis.from_pool(pool)
+    return redis.Redis.from_pool(_pool(redis.BlockingConnectionPool, url, **connection_options(url)))
 
 
 def open_async_client(url: str) -> redis.asyncio.Redis:
     """The same for any number of tasks of one event loop."""
-    options = connection_options(url)
-    options["retry"] = AsyncRetry(ExponentialWithJitterBackoff(base=0.02, cap=1.0), RETRIES)
-    try:
-        pool = redis.asyncio.BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=SOCKET_TIMEOUT_SECONDS,
-            socket_timeout=SOCKET_TIMEOUT_SECONDS,
-            **options,
-        )
-    except ValueError as fault:
-        raise _refused_url(url) from fault
-    return redis.asyncio.Redis.from_pool(pool)
+    options = {**connection_options(url), "retry": AsyncRetry(_backoff(), RETRIES)}
+    return redis.asyncio.Redis.from_pool(_pool(redis.asyncio.BlockingConnectionPool, url, **options))

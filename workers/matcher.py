@@ -222,8 +222,8 @@ class Matcher:
         except errors.UnknownRealm:
             self._sleep_at_most(work)
             return
-        except (errors.UpgradeNeeded, errors.TimeModeMismatch) as fault:
-            # A realm that is not for this program does not take the others of the process with it.
+        except (errors.UpgradeNeeded, errors.TimeModeMismatch, errors.ServerUnsuitable, errors.ScriptFault) as fault:
+            # A realm that is damaged or not for this program does not take the others of the process with it.
             log.error("realm refused", realm=work.calls.realm, error=str(fault))
             self._sleep_at_most(work)
             return
@@ -238,6 +238,8 @@ class Matcher:
         for line in lines:
             try:
                 report = self._match(work, line)
+                work.counts["passes"] += 1
+                work.counts["matches"] += report.made
                 if report.work:
                     report = self._runner.call(work.calls.tend(line))
             except errors.UnknownQueue:
@@ -247,8 +249,6 @@ class Matcher:
                 log.error("pass refused", realm=work.calls.realm, line=line, error=str(fault))
                 work.refused_at = time.monotonic()
                 continue
-            work.counts["passes"] += 1
-            work.counts["matches"] += report.made
             found = found or report.looked > 0
             last = report
         return last, found

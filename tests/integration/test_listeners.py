@@ -5,13 +5,32 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import redis
 
-from matchmaker import aio, errors
+from matchmaker import EventKind, aio, errors
+from matchmaker.doorbell import PING_SECONDS
+from matchmaker.notifications import NotificationService
+from tests.faces import PATIENCE_SECONDS
 from tests.integration.stations import Connect, Ear, hear, is_closed, rounds, told
 from tests.lua.world import World
+
+
+@contextmanager
+def own_service(url: str, realm: str) -> Iterator[NotificationService]:
+    """The threads' service, from inside."""
+    with redis.Redis.from_url(url) as client:
+        service = NotificationService(client, realm)
+        try:
+            yield service
+        finally:
+            service.close()
+
 
 # -- the end of listeners ----------------------------------------------------------------------------------------------
 
@@ -67,6 +86,78 @@ def test_whoever_waits_is_told_of_the_end(connect: Connect, end: str) -> None:
         getattr(station, end)()
     waiting.join(20)
     assert [type(error) for error in raised] == [errors.ListenerClosed]
+
+
+@pytest.mark.usefixtures("world")
+def test_everybody_who_waits_in_one_listener_is_told_of_its_end(connect: Connect) -> None:
+    """Given threads that wait in the same listener, when it ends, then all waits do."""
+    station = connect()
+    ear = station.subscribe("ann")
+    assert ear.ready()
+    about_to_wait = threading.Barrier(9)
+
+    def wait() -> bool:
+        about_to_wait.wait()
+        return is_closed(ear, 10.0)
+
+    with ThreadPoolExecutor(8) as pool:
+        waits = [pool.submit(wait) for _ in range(8)]
+        about_to_wait.wait()
+        ear.close()
+        assert all(one.result() for one in waits)
+
+
+def test_a_doorbell_that_was_closed_under_its_thread_rings_again(redis_url: str, world: World) -> None:
+    """Given a sender whose failure closed the doorbell while its thread took a message (here: in that very moment),
+    when something happens to the player, then the listener hears it soon, and not when the silence is noticed."""
+    with own_service(redis_url, world.realm) as service:
+        listener = service.subscribe("ann")
+        assert listener.ready(PATIENCE_SECONDS)
+        take = service._board.take
+        closed = threading.Event()
+
+        def take_closed(reply: Any) -> None:
+            if reply[0] == b"message" and not closed.is_set():
+                closed.set()
+                service._connection.disconnect()
+            take(reply)
+
+        service._board.take = take_closed  # type: ignore[method-assign]
+        world.enqueue("ann", 1500)
+        assert listener.get(PATIENCE_SECONDS) is not None
+        assert closed.is_set()
+        world.mm.cancel("t-ann")
+        heard = listener.get(PING_SECONDS)
+        assert heard is not None
+        assert heard.kind is EventKind.CANCELLED
+
+
+def test_subscribing_waits_for_an_unsubscribing_that_was_decided_before(redis_url: str, world: World) -> None:
+    """Given a thread that ended a player's last listener and has not told the server yet, when another subscribes to
+    the player, then the server hears of both in that order and the new listener hears its player."""
+    with own_service(redis_url, world.realm) as service:
+        first = service.subscribe("ann")
+        assert first.ready(PATIENCE_SECONDS)
+        send = service._send
+        leaving, came = threading.Event(), threading.Event()
+
+        def send_late(*command: str) -> None:
+            if command[0] == "UNSUBSCRIBE":
+                leaving.set()
+                came.wait(0.5)  # whoever may overtake does so within this
+            send(*command)
+            if command[0] == "SUBSCRIBE":
+                came.set()
+
+        service._send = send_late  # type: ignore[method-assign]
+        with ThreadPoolExecutor(1) as pool:
+            closing = pool.submit(first.close)
+            assert leaving.wait(PATIENCE_SECONDS)
+            second = service.subscribe("ann")
+            closing.result()
+        assert second.ready(PATIENCE_SECONDS)
+        world.enqueue("ann", 1500)
+        assert second.get(PING_SECONDS) is not None
 
 
 def test_after_clear_all_one_may_subscribe_again_after_close_not(world: World, connect: Connect) -> None:

@@ -366,3 +366,51 @@ def test_a_ticket_that_cannot_expire_does_not_end_the_matcher(
     late = [late_ms(ladder, pair(ladder, f"p{i}", gap), rules) for i, gap in enumerate([0.0, 40.0] * 2)]
     assert max(late) < 1000, late
     assert process.leave()[0] == 0
+
+
+def test_a_realm_whose_agenda_cannot_be_read_does_not_end_the_matcher(
+    matcher: StartMatcher, redis_url: str, redis_client: redis.Redis, ladder: Matchmaker
+) -> None:
+    """Given a realm in which a stranger put something else in the place of its expiries, when one matcher serves it and
+    a sound one, then it logs what is wrong and matches the sound one's pairs in time."""
+    broken = Matchmaker(redis_client, f"{ladder.calls.realm}-broken")
+    try:
+        broken.apply_rules(parse_rules(RULES, "test"))
+        redis_client.set(broken.calls.keys.ends, "not a sorted set")
+        process = matcher("workers", redis_url, broken.calls.realm, ladder.calls.realm)
+        process.until("realm refused", broken.calls.realm)
+        rules = ladder.rules()["ladder"].rules
+        late = [late_ms(ladder, pair(ladder, f"p{i}", gap), rules) for i, gap in enumerate([0.0, 40.0] * 2)]
+        assert max(late) < 1000, late
+        assert process.leave()[0] == 0
+    finally:
+        remove_keys(redis_client, broken.calls.realm)
+
+
+def test_expiries_of_tickets_that_are_no_more_do_not_stop_the_others(
+    matcher: StartMatcher, redis_url: str, redis_client: redis.Redis, ladder: Matchmaker
+) -> None:
+    """Given more tickets than one look lists, whose records a stranger deleted and whose time is over, when another
+    ticket's time is over, then it expires all the same."""
+    ladder.apply_rules(parse_rules("[brief]\nmax_gap = 0.001\nexpire_after_seconds = 0.05\n", "test"))
+    for i in range(60):
+        gone = ladder.enqueue("brief", f"gone-{i}", rating=1000.0 + i)
+        redis_client.hdel(ladder.calls.keys.tickets, gone.id)
+        redis_client.zrem(ladder.calls.keys.line("brief"), gone.id)
+    last = ladder.enqueue("brief", "last", rating=1500)
+    matcher("workers", redis_url, ladder.calls.realm)
+    with pytest.raises(errors.TicketExpired):
+        ladder.wait_for_match(last, PATIENCE_SECONDS)
+    assert reached(lambda: redis_client.zcard(ladder.calls.keys.ends) == 0, PATIENCE_SECONDS)
+
+
+def test_matches_are_counted_also_when_new_rules_are_worked_in(
+    matcher: StartMatcher, redis_url: str, ladder: Matchmaker
+) -> None:
+    """Given a pair that is due in a line with new rules to work in, when a matcher matches it and tends the line in one
+    look, then its log counts the match."""
+    pair(ladder, "p")
+    process = matcher("workers", redis_url, ladder.calls.realm)
+    assert reached(lambda: ladder.stats().matched == 2, PATIENCE_SECONDS)
+    process.process.send_signal(signal.SIGTERM)
+    process.until("matcher left", "'matches': 1")

@@ -124,3 +124,44 @@ class TestExpire:
         assert world.certificates() == {"t-ann": world.now}
         assert world.due()[QUEUE] == world.now
         assert world.hints() != []
+
+
+class TestRulesThatChangedMeanwhile:
+    """Given tickets whose time is over by rules that were replaced and are not worked in yet."""
+
+    def test_nobody_ends_by_rules_that_are_no_more(self, world: World) -> None:
+        world.enqueue("ann", 1500)
+        world.mm.apply_rules({QUEUE: QueueRules(expire_after_seconds=0)})
+        world.now += 60_000
+        assert overdue(world) == [("t-ann", QUEUE)]
+        assert expire(world, "t-ann") == 0
+        assert world.ends() == {}
+        assert world.mm.status("t-ann").state is TicketState.WAITING
+
+    def test_a_longer_time_counts_from_the_beginning(self, world: World) -> None:
+        world.enqueue("ann", 1500)
+        world.mm.apply_rules({QUEUE: QueueRules(expire_after_seconds=90)})
+        world.now += 60_000
+        assert expire(world, "t-ann") == 0
+        assert world.ends() == {"t-ann": START_MS + 90_000}
+
+    def test_a_longer_lease_begins_anew(self, world: World) -> None:
+        world.enqueue("ann", 1500, queue="beating")
+        world.mm.apply_rules({"beating": QueueRules(expire_after_seconds=600, heartbeat_seconds=60)})
+        world.now += 5_000
+        assert expire(world, "t-ann", queue="beating") == 0
+        assert world.ends() == {"t-ann": START_MS + 65_000}
+        # And once they are worked in, they end whom they must
+        world.tend("beating")
+        world.now += 60_000
+        assert expire(world, "t-ann", queue="beating") == 1
+
+
+def test_a_moment_without_a_ticket_is_listed_without_a_queue_and_dropped(world: World) -> None:
+    """Given an expiry whose ticket a stranger deleted, it does not stand before all others for ever."""
+    world.enqueue("ann", 1500)
+    world.client.hdel(world.keys.tickets, "t-ann")
+    world.now += 60_000
+    assert overdue(world) == [("t-ann", "")]
+    assert expire(world, "t-ann", queue="any") == 0
+    assert world.ends() == {}

@@ -134,6 +134,29 @@ class TestInterval:
         assert report.made == 0
         assert report.next_ms is None
 
+    def test_ahead_of_time_wakes_matchers_for_what_it_brought_forward(self, world: World) -> None:
+        """Given matchers that sleep until the interval is over, when a look ahead of it finds that two fall due before,
+        then the moment is on the agenda and a matcher is told."""
+        world.apply(QueueRules(interval_ms=30_000), "slow")
+        world.enqueue("cat", 1500, queue="slow")
+        world.enqueue("dan", 1501, queue="slow")
+        world.client.delete(world.keys.wake)
+        assert world.match_pass(queue="slow", ahead=True).next_ms == START_MS + 500
+        assert world.due()["slow"] == START_MS + 500
+        assert world.hints() == ["slow"]
+
+    def test_ahead_of_time_reaches_arrivals_behind_any_number_at_rest(self, world: World) -> None:
+        """Given sixty who fall due by themselves within the interval, when two who match arrive behind them, then one
+        look ahead finds these."""
+        world.apply(QueueRules(interval_ms=60_000), "slow")
+        for number in range(60):
+            world.enqueue(f"p{number}", 100 * number, queue="slow")
+        while world.match_pass(queue="slow", ahead=True).looked:
+            pass
+        world.enqueue("cat", 50_000, queue="slow")
+        world.enqueue("dan", 50_000, queue="slow")
+        assert world.match_pass(128, queue="slow", ahead=True).made == 1
+
 
 class TestEveryKindOfRules:
     """When two fall due who came 10 s apart, 40 points from one another."""
