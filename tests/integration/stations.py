@@ -215,10 +215,10 @@ class AioStation:
 KINDS: dict[str, Callable[[str, str], Station]] = {"threads": ThreadStation, "asyncio": AioStation}
 
 
-def is_closed(ear: Ear, within_seconds: float = 0.0) -> bool:
+def is_closed(ear: Ear) -> bool:
     """Whether the listener's end is the next thing it tells."""
     try:
-        ear.get(within_seconds)
+        ear.get(0.0)
     except errors.ListenerClosed:
         return True
     return False

@@ -17,6 +17,7 @@ from matchmaker import EventKind, aio, errors
 from matchmaker.doorbell import PING_SECONDS
 from matchmaker.notifications import NotificationService
 from tests.faces import PATIENCE_SECONDS
+from tests.faults.ears import reached
 from tests.integration.stations import Connect, Ear, hear, is_closed, rounds, told
 from tests.lua.world import World
 
@@ -88,23 +89,29 @@ def test_whoever_waits_is_told_of_the_end(connect: Connect, end: str) -> None:
     assert [type(error) for error in raised] == [errors.ListenerClosed]
 
 
-@pytest.mark.usefixtures("world")
-def test_everybody_who_waits_in_one_listener_is_told_of_its_end(connect: Connect) -> None:
-    """Given threads that wait in the same listener, when it ends, then all waits do."""
-    station = connect()
-    ear = station.subscribe("ann")
-    assert ear.ready()
-    about_to_wait = threading.Barrier(9)
+def test_all_threads_that_wait_in_one_listener_are_told_of_its_end(redis_url: str, world: World) -> None:
+    """Given two threads that wait in the same listener, when it ends, then both waits do."""
+    with own_service(redis_url, world.realm) as service, ThreadPoolExecutor(2) as pool:
+        listener = service.subscribe("ann")
+        waits = [pool.submit(listener.get, 10.0) for _ in range(2)]
+        blocked: Any = listener._queue.not_empty
+        assert reached(lambda: len(blocked._waiters) == 2, PATIENCE_SECONDS)
+        listener.close()
+        assert [type(wait.exception()) for wait in waits] == [errors.ListenerClosed] * 2
 
-    def wait() -> bool:
-        about_to_wait.wait()
-        return is_closed(ear, 10.0)
 
-    with ThreadPoolExecutor(8) as pool:
-        waits = [pool.submit(wait) for _ in range(8)]
-        about_to_wait.wait()
-        ear.close()
-        assert all(one.result() for one in waits)
+async def test_all_tasks_that_wait_in_one_listener_are_told_of_its_end(redis_url: str, world: World) -> None:
+    """The same in an event loop."""
+    async with aio.Matchmaker(redis_url, world.realm) as mm:
+        listener = await mm.listen("ann")
+        waits = [asyncio.create_task(listener.get(10.0)) for _ in range(2)]
+        queue: Any = listener._queue
+        while len(queue._getters) < 2:
+            await asyncio.sleep(0)
+        await listener.close()
+        assert [type(end) for end in await asyncio.gather(*waits, return_exceptions=True)] == [
+            errors.ListenerClosed
+        ] * 2
 
 
 def test_a_doorbell_that_was_closed_under_its_thread_rings_again(redis_url: str, world: World) -> None:
