@@ -105,13 +105,12 @@ async def test_all_tasks_that_wait_in_one_listener_are_told_of_its_end(redis_url
     async with aio.Matchmaker(redis_url, world.realm) as mm:
         listener = await mm.listen("ann")
         waits = [asyncio.create_task(listener.get(10.0)) for _ in range(2)]
+        await asyncio.sleep(0)  # one turn of the loop, in which both begin to wait
         queue: Any = listener._queue
-        while len(queue._getters) < 2:
-            await asyncio.sleep(0)
+        assert len(queue._getters) == 2
         await listener.close()
-        assert [type(end) for end in await asyncio.gather(*waits, return_exceptions=True)] == [
-            errors.ListenerClosed
-        ] * 2
+        ends = await asyncio.gather(*waits, return_exceptions=True)
+        assert [type(end) for end in ends] == [errors.ListenerClosed] * 2
 
 
 def test_a_doorbell_that_was_closed_under_its_thread_rings_again(redis_url: str, world: World) -> None:
