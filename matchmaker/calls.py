@@ -7,7 +7,7 @@ package run the same lines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -68,7 +68,30 @@ class Batch(Generic[T]):
     calls: Sequence[Call[T] | Command[T]]
 
 
-Plan = Generator[Call[Any] | Command[Any] | Batch[Any], Any, T]
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """What a database knows of a player in a queue, in points."""
+
+    rating: float
+    deviation: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Ratings to be asked of the database, if the runner has one; the reply is :data:`Found`, or None without any.
+
+    ``default`` is for players nobody knows: they are created with it.
+    """
+
+    queue: str
+    players: tuple[str, ...]
+    default: Rated
+
+
+Found = Mapping[str, Rated | errors.MatchmakerError]
+"""Player -> rating, or why it could not be told; every player of the lookup is there."""
+
+Plan = Generator[Call[Any] | Command[Any] | Batch[Any] | Lookup, Any, T]
 
 
 def moment(text: str) -> int | None:
@@ -126,14 +149,21 @@ class Calls:
         if error is not None:
             raise error
 
-    def _call(self, name: str, args: Sequence[object], parse: Callable[[list[Any]], T], line: str = "") -> Call[T]:
+    def _call(
+        self,
+        name: str,
+        args: Sequence[object],
+        parse: Callable[[list[Any]], T],
+        line: str = "",
+        keys: tuple[str, ...] | None = None,
+    ) -> Call[T]:
         def checked(reply: list[Any]) -> T:
             if not isinstance(reply[0], list):
                 self._refuse(reply)
             return parse(reply)
 
-        keys = self.keys.line_keys(line) if line else self._realm_keys
-        return Call(script(name), keys, tuple(str(arg) for arg in args), checked)
+        brought = keys or (self.keys.line_keys(line) if line else self._realm_keys)
+        return Call(script(name), brought, tuple(str(arg) for arg in args), checked)
 
     # -- tickets ---------------------------------------------------------------------------------------------------
 
@@ -146,7 +176,45 @@ class Calls:
             return [refusal(self.realm, one) or parse_ticket(one) for one in reply]
 
         args = [self._now(), self.keys.channel_prefix, queue, *(request.as_json() for request in requests)]
-        return self._call("enqueue", args, parse, queue)
+        asks = any(request.rating is None for request in requests)
+        keys = self.keys.rated_keys(queue) if asks else self.keys.line_keys(queue)
+        return self._call("enqueue", args, parse, keys=keys)
+
+    def default_rating(self, queue: str) -> Command[Rated]:
+        """What the queue's rules say of players nobody knows."""
+
+        def parse(compiled: str) -> Rated:
+            if not compiled:
+                raise errors.UnknownQueue(queue, self.realm)
+            rules = QueueRules.from_compiled(compiled)
+            return Rated(rules.default_rating, rules.default_deviation)
+
+        return Command(("HGET", self.keys.rules, f"q:{queue}"), parse)
+
+    def remember_ratings(self, queue: str, found: Mapping[str, Rated]) -> list[Command[int]]:
+        """Puts what a lookup found where enqueue reads. What came there meanwhile, by an import, stays."""
+        scores = [part for player, rated in found.items() for part in (repr(rated.rating), player)]
+        commands: list[Command[int]] = [Command(("ZADD", self.keys.ratings(queue), "NX", *scores), int)]
+        for player, rated in found.items():
+            if rated.deviation is not None:
+                commands.append(Command(("HSETNX", self.keys.deviations(queue), player, repr(rated.deviation)), int))
+        return commands
+
+    def store_ratings(self, queue: str, rated: Mapping[str, Rated]) -> list[Command[int]]:
+        """Puts ratings where enqueue reads, over what stands there.
+
+        Deviations first, and \"\" where there is none: a lookup that runs at the same moment then adds nothing old.
+        """
+        deviations = [
+            part
+            for player, one in rated.items()
+            for part in (player, "" if one.deviation is None else repr(one.deviation))
+        ]
+        scores = [part for player, one in rated.items() for part in (repr(one.rating), player)]
+        return [
+            Command(("HSET", self.keys.deviations(queue), *deviations), int),
+            Command(("ZADD", self.keys.ratings(queue), "CH", *scores), int),
+        ]
 
     def cancel(self, queue: str, kind: str, id_: str, reason: str) -> Call[Ticket | Elsewhere]:
         def parse(reply: list[Any]) -> Ticket | Elsewhere:

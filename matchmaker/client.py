@@ -19,6 +19,7 @@ from matchmaker.queues import QueueService
 from matchmaker.reports import PassReport, QueueChange, RealmStats, StoredRules
 from matchmaker.rules import QueueRules
 from matchmaker.runner import Runner, typed_errors
+from matchmaker.store.lookup import Transactions, opened_lookup
 
 RETAIN_SECONDS = 600
 """How long an ended ticket and its events are remembered at least, in a realm that is created."""
@@ -53,14 +54,24 @@ class Matchmaker:
 
     :param redis_or_url: a URL (``redis://``, ``rediss://``, ``unix://``) or a client of the caller's, left open then.
     :param realm: the queues that share players.
+    :param database: where ratings are looked up for players who join without one: a URL (``postgresql://``) or a
+        :class:`matchmaker.store.connect.Database` of the caller's, left open then.
     :param clock: realm ms, for a realm in virtual time (simulation, tests); leave out otherwise.
     """
 
-    def __init__(self, redis_or_url: redis.Redis | str, realm: str = "main", *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        redis_or_url: redis.Redis | str,
+        realm: str = "main",
+        *,
+        database: Transactions | str | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._owns_client = isinstance(redis_or_url, str)
         self.redis = open_client(redis_or_url) if isinstance(redis_or_url, str) else redis_or_url
         self.calls = Calls(checked_text("realm", realm), clock)
-        self.runner = Runner(self.redis)
+        self._ratings = opened_lookup(database, realm)
+        self.runner = Runner(self.redis, self._ratings)
         self.notifications = NotificationService(self.redis, realm)
 
     def __enter__(self) -> Self:
@@ -72,6 +83,8 @@ class Matchmaker:
     def close(self) -> None:
         """Ends all listeners, and the connection unless it is the caller's."""
         self.notifications.close()
+        if self._ratings:
+            self._ratings.close()
         if self._owns_client:
             self.redis.close()
 
@@ -86,18 +99,22 @@ class Matchmaker:
         queue: str,
         player: str,
         *,
-        rating: float,
+        rating: float | None = None,
         deviation: float | None = None,
         data: str = "",
         ticket: str | None = None,
     ) -> Ticket:
         """The player joins the queue. A repeated ``ticket`` id gets the first answer again, also after its match.
 
+        :param rating: in points; left out, it is the one known of the player in this queue: the realm's, else the
+            database's, else the queue's ``default_rating``, with which a player nobody knew is created.
         :raises InvalidInput: names the field and what is allowed.
         :raises AlreadyWaiting: the player waits already; names the ticket.
         :raises TicketReused: the id belongs to another player or queue.
         :raises UnknownQueue: no such queue.
         :raises BacklogFull: the realm takes no tickets now.
+        :raises RatingUnknown: none was given, the realm has none and there is no database.
+        :raises DatabaseUnavailable: none was given, the realm has none and the database did not answer in time.
         """
         request = TicketRequest(player, rating, deviation, data, new_ticket_id() if ticket is None else ticket)
         return self.runner.run(enqueue_one_plan(self.calls, checked_text("queue", queue), request))

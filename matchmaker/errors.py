@@ -258,6 +258,54 @@ class ServerUnavailable(MatchmakerError):
     code = "server_unavailable"
 
 
+class RatingUnknown(MatchmakerError):
+    """The player has no rating in the queue, none was given, and there is no database to look it up in."""
+
+    code = "rating_unknown"
+
+    def __init__(self, player: str, queue: str) -> None:
+        super().__init__(
+            f"rating: player {shown(player)} has none in queue {queue!r}: give one, or set MATCHMAKER_DATABASE_URL so that "
+            "it can be looked up"
+        )
+        self.player = player
+        self.queue = queue
+
+
+class DatabaseUnavailable(MatchmakerError):
+    """Postgres did not answer in time. What needs it is refused or tried again; matching goes on."""
+
+    code = "database_unavailable"
+
+
+class DatabaseUnsuitable(MatchmakerError):
+    """Postgres answers but refuses: a password, a right, a full disk. The message says what to change."""
+
+    code = "database_unsuitable"
+
+
+class DatabaseSchema(MatchmakerError):
+    """The database's tables are not those this program works with; the message says which side to upgrade."""
+
+    code = "database_schema"
+
+    def __init__(self, found: str, wanted: str, remedy: str) -> None:
+        super().__init__(f"the database's schema is {found}, this program works with {wanted}: {remedy}")
+        self.found = found
+        self.wanted = wanted
+
+
+class UnknownPlayer(MatchmakerError):
+    """The database has no such player in this realm."""
+
+    code = "unknown_player"
+
+    def __init__(self, player: str, realm: str) -> None:
+        super().__init__(f"player: {shown(player)} is not known in realm {realm!r}")
+        self.player = player
+        self.realm = realm
+
+
 class EmbeddedServerError(MatchmakerError):
     """The embedded server could not be started or found; the message says what to install or change."""
 

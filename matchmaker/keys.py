@@ -97,6 +97,18 @@ class Keys:
         """Sorted set: waiting ticket -> realm ms of its certificate."""
         return f"{self.prefix}due:{line}"
 
+    def rated_keys(self, queue: str) -> tuple[str, ...]:
+        """KEYS 1-15 of the script that looks up ratings."""
+        return (*self.line_keys(queue), self.ratings(queue), self.deviations(queue))
+
+    def ratings(self, queue: str) -> str:
+        """Sorted set: player -> rating in the queue, for tickets that bring none; at once the queue's ranking."""
+        return f"{self.prefix}ratings:{queue}"
+
+    def deviations(self, queue: str) -> str:
+        """Hash: player -> deviation of the rating in :meth:`ratings` as text, \"\" where it is known to have none."""
+        return f"{self.prefix}deviations:{queue}"
+
     @property
     def channel_prefix(self) -> str:
         """What scripts put before a player's id to name its channel."""

@@ -92,7 +92,7 @@ def new_ticket_id() -> str:
 @checked(frozen=True, slots=True, config=ConfigDict(strict=True))
 class _Checked:
     player: PlayerId
-    rating: Rating
+    rating: Rating | None
     deviation: Deviation | None
     data: Data
     ticket: TicketId
@@ -102,14 +102,15 @@ class _Checked:
 class TicketRequest:
     """One player's wish to be matched. ``ticket`` is the caller's id for it: the same id again is the same request.
 
-    :param rating: points, finite, within ±1,000,000.
-    :param deviation: uncertainty of the rating in points, 0 to 1,000,000; None where nobody knows.
+    :param rating: points, finite, within ±1,000,000; None for the one that is known of the player in the queue.
+    :param deviation: uncertainty of the rating in points, 0 to 1,000,000; None where nobody knows, and for the one
+        that is known with the rating.
     :param data: opaque text that every event of the ticket carries back.
     :raises InvalidInput: names the field, its value and what is allowed.
     """
 
     player: str
-    rating: float
+    rating: float | None = None
     deviation: float | None = None
     data: str = ""
     ticket: str = field(default_factory=new_ticket_id)
@@ -124,7 +125,9 @@ class TicketRequest:
 
     def as_json(self) -> str:
         """The form that ``lua/enqueue.lua`` reads."""
-        body: dict[str, Any] = {"ticket": self.ticket, "player": self.player, "rating": float(self.rating)}
+        body: dict[str, Any] = {"ticket": self.ticket, "player": self.player}
+        if self.rating is not None:
+            body["rating"] = float(self.rating)
         if self.deviation is not None:
             body["deviation"] = float(self.deviation)
         if self.data:

@@ -17,10 +17,14 @@ from matchmaker.calls import (
     Call,
     Calls,
     Command,
+    Found,
+    Lookup,
     Plan,
+    Rated,
     moment,
 )
 from matchmaker.model import Ticket, TicketRequest, TicketState, event_order
+from matchmaker.recording import recording_plan
 from matchmaker.reports import Elsewhere, History, PassReport, QueueChange, QueueStats, RealmStats, StoredRules
 from matchmaker.rules import QueueRules
 from matchmaker.scripts import Reply
@@ -40,23 +44,65 @@ def _chunks(requests: Sequence[TicketRequest]) -> list[list[TicketRequest]]:
     return chunks
 
 
-def enqueue_plan(
-    calls: Calls, queue: str, requests: Sequence[TicketRequest]
-) -> Plan[list[Ticket | errors.MatchmakerError]]:
-    """All tickets, in as many calls as it takes; a call that was refused refuses each of its tickets."""
+Answer = Ticket | errors.MatchmakerError
+
+
+def _each(chunk: Sequence[TicketRequest], reply: Any) -> list[Answer]:
+    """What a call says of each of its tickets; a call that was refused refuses them all."""
+    return [reply] * len(chunk) if isinstance(reply, errors.MatchmakerError) else reply
+
+
+def _looked_up(calls: Calls, queue: str, requests: Sequence[TicketRequest]) -> Plan[list[Answer] | None]:
+    """The same again for tickets whose rating the realm does not have, once the database told it; None without one.
+
+    One lookup for all of them. Who could not be told is refused with the reason, and nobody else.
+    """
+    default: Rated = yield calls.default_rating(queue)
+    found: Found | None = yield Lookup(queue, tuple({request.player: None for request in requests}), default)
+    if found is None:
+        return None
+    rated = {player: known for player, known in found.items() if isinstance(known, Rated)}
+    again: list[Answer] = []
+    for chunk in _chunks([request for request in requests if request.player in rated]):
+        remembered = calls.remember_ratings(queue, {request.player: rated[request.player] for request in chunk})
+        batch: Batch[Any] = Batch([*remembered, calls.enqueue(queue, chunk)])
+        replies = yield batch
+        again += _each(chunk, replies[-1])
+    answers = iter(again)
+    known = (found[request.player] for request in requests)
+    return [one if isinstance(one, errors.MatchmakerError) else next(answers) for one in known]
+
+
+def _with_lookup(
+    calls: Calls, queue: str, requests: Sequence[TicketRequest], answers: Sequence[Answer]
+) -> Plan[list[Answer]]:
+    """The answers, with those in place of "rating unknown" that a lookup brings."""
+    unknown = [i for i, answer in enumerate(answers) if isinstance(answer, errors.RatingUnknown)]
+    if not unknown:
+        return list(answers)
+    try:
+        again = yield from _looked_up(calls, queue, [requests[i] for i in unknown])
+    except errors.MatchmakerError as error:
+        again = [error] * len(unknown)
+    better = dict(zip(unknown, again, strict=True)) if again is not None else {}
+    return [better.get(i, answer) for i, answer in enumerate(answers)]
+
+
+def enqueue_plan(calls: Calls, queue: str, requests: Sequence[TicketRequest]) -> Plan[list[Answer]]:
+    """All tickets, in as many calls as it takes."""
     chunks = _chunks(requests)
-    answers: list[Any] = []
+    answers: list[Answer] = []
     for i in range(0, len(chunks), CALLS_A_BATCH):
-        answers += yield Batch([calls.enqueue(queue, chunk) for chunk in chunks[i : i + CALLS_A_BATCH]])
-    results: list[Ticket | errors.MatchmakerError] = []
-    for chunk, answer in zip(chunks, answers, strict=True):
-        results += [answer] * len(chunk) if isinstance(answer, errors.MatchmakerError) else answer
-    return results
+        sent = chunks[i : i + CALLS_A_BATCH]
+        replies = yield Batch([calls.enqueue(queue, chunk) for chunk in sent])
+        for chunk, reply in zip(sent, replies, strict=True):
+            answers += _each(chunk, reply)
+    return (yield from _with_lookup(calls, queue, requests, answers))
 
 
 def enqueue_one_plan(calls: Calls, queue: str, request: TicketRequest) -> Plan[Ticket]:
-    answers = yield calls.enqueue(queue, [request])
-    answer: Ticket | errors.MatchmakerError = answers[0]
+    first: list[Answer] = yield calls.enqueue(queue, [request])
+    (answer,) = yield from _with_lookup(calls, queue, [request], first)
     if isinstance(answer, errors.MatchmakerError):
         raise answer
     return answer
@@ -125,6 +171,7 @@ def stats_plan(calls: Calls) -> Plan[RealmStats]:
     events: int = yield Command(("XLEN", keys.events), int)
     clock: str = yield Command(("GET", keys.clock), str)
     jumps, absorbed = (int(part) for part in clock.split()[2:])
+    recording = yield from recording_plan(calls)
     queues = tuple(
         QueueStats(queue, held.version, size, moment, held.closing)
         for (queue, held), size, moment in zip(stored.items(), sizes, moments, strict=True)
@@ -140,6 +187,7 @@ def stats_plan(calls: Calls) -> Plan[RealmStats]:
         full=meta["full"],
         clock_jumps=jumps,
         clock_absorbed_ms=absorbed,
+        recording=recording,
     )
 
 

@@ -28,10 +28,16 @@ class QueueService:
         self._runner = runner
         self._calls = calls
 
-    def add_player(self, player: str, rating: float, deviation: float | None = None, *, data: str = "") -> Ticket:
+    def add_player(
+        self, player: str, rating: float | None = None, deviation: float | None = None, *, data: str = ""
+    ) -> Ticket:
         """The player joins the line.
 
+        :param rating: in points; left out, it is the one known of the player in this queue: the realm's, else the
+            database's, else the queue's ``default_rating``, with which a player nobody knew is created.
         :raises AlreadyWaiting: names the ticket with which the player waits already, in whichever queue.
+        :raises RatingUnknown: none was given, the realm has none and there is no database.
+        :raises DatabaseUnavailable: none was given, the realm has none and the database did not answer in time.
         """
         return self.add(TicketRequest(player, rating, deviation, data))
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from matchmaker.model import Event, Match
 from matchmaker.rules import QueueRules
 from matchmaker.scripts import Reply
+
+RECORDER: Final = "recorder"
+"""The consumer group of the event stream that stands for the records in Postgres."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +77,25 @@ class QueueStats:
 
 
 @dataclass(frozen=True, slots=True)
+class Recording:
+    """How far the realm's events are in the database, as the realm knows it without asking there.
+
+    ``behind`` counts the events that are not yet; ``oldest_ms`` is the age in ms of the first of them, None when there
+    is none. ``recorded`` counts those that are, since the stream was made. Either count is None when the server cannot
+    tell.
+    """
+
+    behind: int | None
+    oldest_ms: int | None
+    recorded: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class RealmStats:
     """One realm now. Counts are of tickets, since the realm was made; ``full`` says why it takes no tickets, or "".
 
     ``clock_jumps`` and ``clock_absorbed_ms`` count and sum the clock steps that realm time did not follow.
+    ``recording`` is None when nobody is registered to record the realm, and for a user who may not ask.
     """
 
     realm: str
@@ -89,6 +108,7 @@ class RealmStats:
     full: str
     clock_jumps: int
     clock_absorbed_ms: int
+    recording: Recording | None = None
 
     @property
     def matches(self) -> int:

@@ -10,16 +10,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import redis
 import redis.asyncio
 from redis import exceptions
 
 from matchmaker import errors
-from matchmaker.calls import Batch, Call, Command, Plan
+from matchmaker.calls import Batch, Call, Command, Found, Lookup, Plan
 
 T = TypeVar("T")
+
+
+class Ratings(Protocol):
+    """Where runners look ratings up (see ``store/lookup.py``). Each answer is bounded in time."""
+
+    def find(self, wanted: Lookup) -> Found: ...
+
+    async def awaited(self, wanted: Lookup) -> Found: ...
+
 
 _PASSING = {"BUSY", "CLUSTERDOWN", "MASTERDOWN", "MISCONF", "NOREPLICAS", "READONLY", "TRYAGAIN", "UNBLOCKED"}
 """First words of refusals that pass: a fail-over under way, a script that takes too long, a full disk."""
@@ -29,7 +38,7 @@ def as_text(reply: Any) -> Any:
     """The reply with bytes decoded and numbers as text, nested lists kept: the same from any client's settings."""
     if isinstance(reply, bytes):
         return reply.decode()
-    if isinstance(reply, list):
+    if isinstance(reply, (list, tuple)):  # entries of streams come as tuples
         return [as_text(part) for part in reply]
     if isinstance(reply, dict):
         return {as_text(key): as_text(value) for key, value in reply.items()}
@@ -90,10 +99,14 @@ def _one_result(call: Call[Any] | Command[Any], reply: Any) -> Any:
 
 
 class Runner:
-    """Drives plans over a blocking client."""
+    """Drives plans over a blocking client.
 
-    def __init__(self, client: redis.Redis) -> None:
+    :param ratings: what answers lookups; None where there is no database.
+    """
+
+    def __init__(self, client: redis.Redis, ratings: Ratings | None = None) -> None:
         self.client = client
+        self.ratings = ratings
         self._execute: Callable[..., Any] = client.execute_command
 
     def call(self, call: Call[T] | Command[T]) -> T:
@@ -115,12 +128,17 @@ class Runner:
                     replies[i] = self._execute(*_with_text(call))
         return [_one_result(call, reply) for call, reply in zip(batch.calls, replies, strict=True)]
 
+    def _resolved(self, wanted: Call[Any] | Command[Any] | Batch[Any] | Lookup) -> Any:
+        if isinstance(wanted, Lookup):
+            return self.ratings.find(wanted) if self.ratings else None
+        return self.batch(wanted) if isinstance(wanted, Batch) else self.call(wanted)
+
     def run(self, plan: Plan[T]) -> T:
         try:
             wanted = next(plan)
             while True:
                 try:
-                    result: Any = self.batch(wanted) if isinstance(wanted, Batch) else self.call(wanted)
+                    result = self._resolved(wanted)
                 except errors.MatchmakerError as error:
                     wanted = plan.throw(error)
                 else:
@@ -144,8 +162,9 @@ def _cancellable() -> Iterator[None]:
 class AsyncRunner:
     """Drives plans over an asyncio client; the same steps as :class:`Runner`, awaited."""
 
-    def __init__(self, client: redis.asyncio.Redis) -> None:
+    def __init__(self, client: redis.asyncio.Redis, ratings: Ratings | None = None) -> None:
         self.client = client
+        self.ratings = ratings
         self._execute: Callable[..., Awaitable[Any]] = client.execute_command
 
     async def call(self, call: Call[T] | Command[T]) -> T:
@@ -167,12 +186,17 @@ class AsyncRunner:
                     replies[i] = await self._execute(*_with_text(call))
         return [_one_result(call, reply) for call, reply in zip(batch.calls, replies, strict=True)]
 
+    async def _resolved(self, wanted: Call[Any] | Command[Any] | Batch[Any] | Lookup) -> Any:
+        if isinstance(wanted, Lookup):
+            return await self.ratings.awaited(wanted) if self.ratings else None
+        return await (self.batch(wanted) if isinstance(wanted, Batch) else self.call(wanted))
+
     async def run(self, plan: Plan[T]) -> T:
         try:
             wanted = next(plan)
             while True:
                 try:
-                    result: Any = await (self.batch(wanted) if isinstance(wanted, Batch) else self.call(wanted))
+                    result = await self._resolved(wanted)
                 except errors.MatchmakerError as error:
                     wanted = plan.throw(error)
                 else:

@@ -51,6 +51,7 @@ class Reply(StrEnum):
     ALREADY_WAITING = "already_waiting"
     TICKET_REUSED = "ticket_reused"
     CHANGED = "changed"
+    RATING_UNKNOWN = "rating_unknown"
     UNKNOWN_QUEUE = "unknown_queue"
     UNKNOWN_TICKET = "unknown_ticket"
     UNKNOWN_MATCH = "unknown_match"
@@ -71,6 +72,8 @@ def refusal(realm: str, reply: Sequence[str]) -> errors.MatchmakerError | None:
             return errors.TicketReused(ticket, player, queue)
         case [Reply.CHANGED, *tickets]:
             return errors.TicketsChanged(tickets)
+        case [Reply.RATING_UNKNOWN, player, queue]:
+            return errors.RatingUnknown(player, queue)
         case [Reply.UNKNOWN_QUEUE, queue]:
             return errors.UnknownQueue(queue, realm)
         case [Reply.UNKNOWN_TICKET, ticket]:

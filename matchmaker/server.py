@@ -13,7 +13,7 @@ from typing import Any, Final
 import redis
 from redis import exceptions
 
-from matchmaker._guard import server_version
+from matchmaker._guards.valkey import server_version
 from matchmaker.errors import ServerUnsuitable
 from matchmaker.runner import as_text, typed_errors
 

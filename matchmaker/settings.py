@@ -17,6 +17,9 @@ from matchmaker.model import Name
 PREFIX = "MATCHMAKER_"
 _HIDDEN = "***"
 _SCHEMES = ("redis", "rediss", "unix")
+_DATABASE_SCHEMES = ("postgresql", "postgres")
+_SECRET = ("redis_url", "rq_url", "database_url")
+_SECRET_PARAMETERS = ("password", "sslpassword")
 
 
 def default_data_dir() -> Path:
@@ -38,8 +41,10 @@ def redacted_url(url: str) -> str:
     user, at, host = parts.netloc.rpartition("@")
     name, colon, _ = user.partition(":")
     place = f"{name}{colon}{_HIDDEN if colon else ''}{at}{host}"
-    pairs = [(key, _HIDDEN if key == "password" else value) for key, value in parse_qsl(parts.query)]
-    return urlunsplit(parts._replace(netloc=place, query=urlencode(pairs, safe="*/")))
+    pairs = [(key, _HIDDEN if key in _SECRET_PARAMETERS else value) for key, value in parse_qsl(parts.query)]
+    shown = urlunsplit(parts._replace(netloc=place, query=urlencode(pairs, safe="*/")))
+    # A URL without a host, as that of a Unix socket, keeps its slashes.
+    return shown if place or shown.startswith(f"{parts.scheme}://") else shown.replace(":", "://", 1)
 
 
 def _lowered(value: object) -> object:
@@ -49,7 +54,8 @@ def _lowered(value: object) -> object:
 class Settings(BaseSettings):
     """What an operator sets. A field's description is its bound, in the words an error uses.
 
-    ``redis_url`` None means: start the embedded server, with its data in ``data_dir``.
+    ``redis_url`` None means: start the embedded server, with its data in ``data_dir``. So does ``database_url`` for
+    ``up`` and the demo; elsewhere None means that nothing is recorded and no rating is looked up.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
@@ -57,6 +63,12 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         default=None,
         description="redis://[user[:password]@]host[:port][/db], the same with rediss://, or unix:///path[?db=n]",
+    )
+    database_url: SecretStr | None = Field(
+        default=None, description="postgresql://[user[:password]@][host][:port]/database[?parameter=value]"
+    )
+    rq_url: SecretStr | None = Field(
+        default=None, description="as MATCHMAKER_REDIS_URL, which is also what stands here if nothing is set"
     )
     realm: Name = Field(default="main", description="1 to 64 of a-z, 0-9, - and _, the first a letter or digit")
     data_dir: Path = Field(default_factory=default_data_dir, description="a folder")
@@ -70,7 +82,7 @@ class Settings(BaseSettings):
         default="console", description="console or json"
     )
 
-    @field_validator("redis_url")
+    @field_validator("redis_url", "rq_url")
     @classmethod
     def _usable(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
@@ -85,15 +97,37 @@ class Settings(BaseSettings):
             raise ValueError("a database is a number")
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.get_secret_value())
+        if parts.scheme not in _DATABASE_SCHEMES or parts.port == 0 or "@" in parts.path + parts.query:
+            raise ValueError("not postgresql://, or a user or password whose @ and / are not percent-encoded")
+        return value
+
     @field_validator("data_dir")
     @classmethod
     def _expanded(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    def jobs_url(self, redis_url: str) -> str | None:
+        """Where recorders get their RQ jobs: the server that is set, or the realms' own where a database is set. None:
+        nothing is recorded, as far as this process knows."""
+        if self.rq_url is not None:
+            return self.rq_url.get_secret_value()
+        return redis_url if self.database_url is not None else None
+
     @property
     def redis_url_shown(self) -> str | None:
         """:attr:`redis_url` without its password."""
         return None if self.redis_url is None else redacted_url(self.redis_url.get_secret_value())
+
+    @property
+    def database_url_shown(self) -> str | None:
+        """:attr:`database_url` without its password."""
+        return None if self.database_url is None else redacted_url(self.database_url.get_secret_value())
 
     @classmethod
     def load(cls, **given: Any) -> Self:
@@ -111,6 +145,6 @@ class Settings(BaseSettings):
             name = str(error.errors(include_input=False)[0]["loc"][0])
             variable = f"{PREFIX}{name.upper()}"
             value = chosen.get(name, os.environ.get(variable))
-            shown = _HIDDEN if name == "redis_url" else value
+            shown = _HIDDEN if name in _SECRET else value
             bound = cls.model_fields[name].description or "another value"
             raise InvalidInput(name if name in chosen else variable, shown, bound) from None

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import psycopg2
 import pytest
 import redis
 from hypothesis import settings as hypothesis_settings
 
 from matchmaker.embedded import EmbeddedServer
-from tests.servers import StartServer, remove_keys
+from matchmaker.embedded_postgres import EmbeddedPostgres
+from tests.servers import StartServer, database_at, remove_keys
 
 # Runs are bounded by examples and the per-test time-out: a deadline an example would fail on a busy machine.
 hypothesis_settings.register_profile("ci", max_examples=50, deadline=None, print_blob=True)
@@ -68,3 +70,37 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer
             return stack.enter_context(EmbeddedServer(folder, appendonly=appendonly, extra_args=extra_args))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """The suite's own Postgres, started by the first test that asks for it."""
+    with EmbeddedPostgres(None, fast=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(request: pytest.FixtureRequest) -> str:
+    """URL of a Postgres on which databases may be made: MATCHMAKER_TEST_DATABASE_URL, or the suite's own."""
+    foreign = os.environ.get("MATCHMAKER_TEST_DATABASE_URL")
+    if foreign is not None:
+        return foreign
+    server: EmbeddedPostgres = request.getfixturevalue("postgres")
+    return server.url
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """URL of an empty database nobody else uses; it goes when the test ends, whoever is still connected."""
+    name = f"t_{uuid.uuid4().hex[:16]}"
+    link = psycopg2.connect(postgres_url)
+    link.autocommit = True
+    try:
+        with link.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+            try:
+                yield database_at(postgres_url, name)
+            finally:
+                cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        link.close()

@@ -14,6 +14,7 @@ import redis.asyncio
 from matchmaker import aio
 from matchmaker.calls import Clock
 from matchmaker.client import Matchmaker
+from matchmaker.store.lookup import Transactions
 
 FACES = ("threads", "asyncio")
 
@@ -63,12 +64,17 @@ class _Awaitable:
 
 
 def face(
-    kind: str, server: str | redis.Redis | redis.asyncio.Redis, realm: str, clock: Clock | None = None
+    kind: str,
+    server: str | redis.Redis | redis.asyncio.Redis,
+    realm: str,
+    clock: Clock | None = None,
+    database: Transactions | str | None = None,
 ) -> aio.Matchmaker:
     """A client of that kind, spoken to as the asyncio one."""
     if kind == "asyncio":
-        return aio.Matchmaker(cast("str | redis.asyncio.Redis", server), realm, clock=clock)
-    return cast(aio.Matchmaker, _Awaitable(Matchmaker(cast("str | redis.Redis", server), realm, clock=clock)))
+        return aio.Matchmaker(cast("str | redis.asyncio.Redis", server), realm, database=database, clock=clock)
+    blocking = Matchmaker(cast("str | redis.Redis", server), realm, database=database, clock=clock)
+    return cast(aio.Matchmaker, _Awaitable(blocking))
 
 
 async def eventually(condition: Callable[[], bool], what: str) -> None:

@@ -122,6 +122,8 @@ def queue_rules(draw: st.DrawFn) -> QueueRules:
         expire_after_seconds=draw(st.just(0.0) | _seconds(0)),
         heartbeat_seconds=draw(st.just(0.0) | st.integers(1_000, 3_600_000).map(lambda ms: ms / 1000)),
         willingness=draw(willingness_tables()),
+        default_rating=draw(st.just(1500.0) | ratings()),
+        default_deviation=draw(st.none() | deviations()),
     )
 
 

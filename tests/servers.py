@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +23,13 @@ def remove_keys(client: redis.Redis, realm: str) -> None:
     """Removes a realm's keys, a page at a time."""
     for key in client.scan_iter(match=f"mm:{{{realm}}}:*", count=1000):
         client.unlink(key)
+
+
+def database_at(url: str, name: str) -> str:
+    """The URL of another database on the same Postgres server."""
+    parts = re.fullmatch(r"([a-z0-9+]+://[^/?]*)(?:/[^?]*)?(\?.*)?", url)
+    assert parts is not None, "a URL of Postgres is wanted"
+    return f"{parts[1]}/{name}{parts[2] or ''}"
 
 
 class Process:

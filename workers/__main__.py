@@ -28,13 +28,14 @@ def main() -> None:
     parser.add_argument("--tethered", action="store_true", help="end when standard input does")
     parser.add_argument("realms", nargs="+", metavar="REALM")
     asked = parser.parse_args()
-    url = Settings.load().redis_url
+    settings = Settings.load()
+    url = settings.redis_url
     if url is None:
         parser.error("MATCHMAKER_REDIS_URL is not set")
     realms = [checked_text("realm", realm) for realm in asked.realms]
     if asked.tethered:
         threading.Thread(target=_end_with_input, daemon=True).start()
-    run(url.get_secret_value(), realms)
+    run(url.get_secret_value(), realms, rq_url=settings.jobs_url(url.get_secret_value()))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 import structlog
@@ -34,6 +34,9 @@ from matchmaker.connect import SOCKET_TIMEOUT_SECONDS, connection_options
 from matchmaker.reports import Agenda, PassReport
 from matchmaker.runner import Runner, parsed, request_of, typed_errors
 from matchmaker.server import matcher_name
+
+if TYPE_CHECKING:
+    from workers.kicker import Kicker
 
 REREAD_SECONDS = 4.0
 """A matcher that hears nothing looks again after this long, less up to a quarter."""
@@ -76,8 +79,11 @@ class RealmWork:
 class Matcher:
     """The loop of one process over its realms. ``run`` returns after :meth:`stop`, in the middle of nothing."""
 
-    def __init__(self, url: str, realms: Sequence[str], *, rng: random.Random | None = None) -> None:
+    def __init__(
+        self, url: str, realms: Sequence[str], *, kicker: Kicker | None = None, rng: random.Random | None = None
+    ) -> None:
         self._url = url
+        self._kicker = kicker
         options = connection_options(url)
         self._client = redis.Redis.from_url(url, socket_timeout=SOCKET_TIMEOUT_SECONDS, **options)
         # Its own settings: a blocking pop must outlast no timeout below it, and is never sent twice by the library.
@@ -240,6 +246,8 @@ class Matcher:
                 report = self._match(work, line)
                 work.counts["passes"] += 1
                 work.counts["matches"] += report.made
+                if report.made and self._kicker is not None:
+                    self._kicker.ring(work.calls.realm)
                 if report.work:
                     report = self._runner.call(work.calls.tend(line))
             except errors.UnknownQueue:
@@ -304,9 +312,16 @@ class Matcher:
         work.absorbed_ms = agenda.absorbed_ms
 
 
-def run(url: str, realms: Sequence[str]) -> None:
-    """A matcher until SIGTERM or SIGINT."""
-    matcher = Matcher(url, realms)
+def run(url: str, realms: Sequence[str], *, rq_url: str | None = None) -> None:
+    """A matcher until SIGTERM or SIGINT. With RQ's server given, recorders are told of matches at once."""
+    kicker: Kicker | None = None
+    if rq_url is not None:
+        from workers.kicker import Kicker  # RQ costs a tenth of a second, and not everybody records
+
+        kicker = Kicker(rq_url)
+    matcher = Matcher(url, realms, kicker=kicker)
     signal.signal(signal.SIGTERM, matcher.stop)
     signal.signal(signal.SIGINT, matcher.stop)
     matcher.run()
+    if kicker is not None:
+        kicker.close()

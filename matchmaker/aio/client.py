@@ -33,18 +33,25 @@ from matchmaker.plans import (
 from matchmaker.reports import PassReport, QueueChange, RealmStats, StoredRules
 from matchmaker.rules import QueueRules
 from matchmaker.runner import AsyncRunner, typed_errors
+from matchmaker.store.lookup import Transactions, opened_lookup
 
 
 class Matchmaker:
     """One realm on one Redis server; see :class:`matchmaker.client.Matchmaker`, whose methods these are, awaited."""
 
     def __init__(
-        self, redis_or_url: redis.asyncio.Redis | str, realm: str = "main", *, clock: Clock | None = None
+        self,
+        redis_or_url: redis.asyncio.Redis | str,
+        realm: str = "main",
+        *,
+        database: Transactions | str | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._owns_client = isinstance(redis_or_url, str)
         self.redis = open_async_client(redis_or_url) if isinstance(redis_or_url, str) else redis_or_url
         self.calls = Calls(checked_text("realm", realm), clock)
-        self.runner = AsyncRunner(self.redis)
+        self._ratings = opened_lookup(database, realm)
+        self.runner = AsyncRunner(self.redis, self._ratings)
         self.notifications = NotificationService(self.redis, realm)
 
     async def __aenter__(self) -> Self:
@@ -56,6 +63,8 @@ class Matchmaker:
     async def close(self) -> None:
         """Ends all listeners, and the connection unless it is the caller's."""
         await self.notifications.close()
+        if self._ratings:
+            await asyncio.to_thread(self._ratings.close)
         if self._owns_client:
             await self.redis.aclose()
 
@@ -68,7 +77,7 @@ class Matchmaker:
         queue: str,
         player: str,
         *,
-        rating: float,
+        rating: float | None = None,
         deviation: float | None = None,
         data: str = "",
         ticket: str | None = None,

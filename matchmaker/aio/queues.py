@@ -28,7 +28,9 @@ class QueueService:
         self._runner = runner
         self._calls = calls
 
-    async def add_player(self, player: str, rating: float, deviation: float | None = None, *, data: str = "") -> Ticket:
+    async def add_player(
+        self, player: str, rating: float | None = None, deviation: float | None = None, *, data: str = ""
+    ) -> Ticket:
         return await self.add(TicketRequest(player, rating, deviation, data))
 
     async def add(self, request: TicketRequest) -> Ticket:

@@ -35,7 +35,18 @@ from __future__ import annotations
 from matchmaker.checker.check import check
 from matchmaker.checker.ledger import Ledger
 from matchmaker.checker.listeners import ListenerReport, check_listeners
+from matchmaker.checker.recorded import RecordsReport, check_records
 from matchmaker.checker.report import Report
 from matchmaker.checker.violation import Code, Violation
 
-__all__ = ["Code", "Ledger", "ListenerReport", "Report", "Violation", "check", "check_listeners"]
+__all__ = [
+    "Code",
+    "Ledger",
+    "ListenerReport",
+    "RecordsReport",
+    "Report",
+    "Violation",
+    "check",
+    "check_listeners",
+    "check_records",
+]

@@ -58,6 +58,12 @@ class Code(StrEnum):
     DUPLICATED = "duplicated"
     OUT_OF_ORDER = "out_of_order"
     FOREIGN = "foreign"  # heard, but not of this player's events
+    # What Postgres holds is not what the stream tells.
+    ROW_MISSING = "row_missing"  # recorded, by the place in the stream, and not there
+    ROW_DISAGREES = "row_disagrees"
+    ROW_UNKNOWN = "row_unknown"  # of an event that the stream, as far back as it reaches, does not hold
+    ROW_TWICE = "row_twice"  # one life of a ticket in two matches
+    RECORDS_BEHIND = "records_behind"  # events that were not recorded, though all should be
 
 
 @dataclass(frozen=True, slots=True)

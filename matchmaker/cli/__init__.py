@@ -9,6 +9,7 @@ from io import TextIOWrapper
 from typing import Final, NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from matchmaker import __version__
 from matchmaker.cli.exits import Exit, exit_of
@@ -27,14 +28,20 @@ class Lazy(NamedTuple):
 COMMANDS: Final[Mapping[str, Lazy]] = {
     "up": Lazy("up", "up", "Run everything here: an embedded server with its data kept, and matchers."),
     "worker": Lazy("worker", "worker", "Run one matcher until Ctrl-C or SIGTERM."),
+    "recorder": Lazy("recorder", "recorder", "Bring what happens into Postgres, until Ctrl-C or SIGTERM."),
     "demo": Lazy("demo", "demo", "Let players arrive, match them, and judge the outcome."),
     "enqueue": Lazy("tickets", "enqueue", "Put a player into a queue."),
     "cancel": Lazy("tickets", "cancel", "Take a waiting ticket off its queue."),
     "status": Lazy("tickets", "status", "Tell how a ticket stands."),
     "watch": Lazy("watch", "watch", "Print a player's events as they come."),
     "queues": Lazy("queues", "queues", "Apply and show the rules of queues."),
+    "matches": Lazy("matches", "matches", "List and show matches, out of the records."),
+    "ratings": Lazy("ratings", "ratings", "Import and export what players are worth."),
+    "functions": Lazy("functions", "functions", "Load the scripts as Redis Functions, and tell what is loaded."),
+    "db": Lazy("db", "db", "Make, examine and fill the records in Postgres."),
     "stats": Lazy("stats", "stats", "Count what waits and what was done in the realm."),
     "doctor": Lazy("doctor", "doctor", "Examine the server and the realm, and say what to do."),
+    "completion": Lazy("completion", "completion", "Print the script that completes `matchmaker` in a shell."),
 }
 
 
@@ -58,6 +65,11 @@ class LazyGroup(click.Group):
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as unknown:  # click would guess among the commands that are loaded
             raise click.exceptions.NoSuchCommand(unknown.command_name, possibilities=COMMANDS, ctx=ctx) from None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """By name, and loads no command: TAB is pressed often."""
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(n, help=lazy.help) for n, lazy in COMMANDS.items() if n.startswith(incomplete)] + options
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

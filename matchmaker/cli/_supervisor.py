@@ -12,12 +12,12 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from matchmaker.embedded import EmbeddedServer
+from matchmaker._owner import GuardedServer
 
 ASKING_TO_LEAVE: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LEAVE_SECONDS: Final = 10.0
@@ -29,7 +29,10 @@ STEADY_SECONDS: Final = 30.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 10.0
 
 Tell = Callable[..., None]
-"""Called with the name of what happened and its details, some of them: number, pid, how, seconds, url."""
+"""Called with the name of what happened and its details, some of them: role, number, pid, how, seconds, url."""
+
+Spawn = Callable[[str, int], subprocess.Popen[bytes]]
+"""Starts a process, by its role and its number in it, counted from 1."""
 
 
 @dataclass
@@ -55,16 +58,17 @@ class Restarts:
 
 
 class Child:
-    """One matcher, in whichever process it runs now. ``number`` counts from 1."""
+    """One matcher or recorder, in whichever process it runs now. ``number`` counts from 1."""
 
-    def __init__(self, number: int, spawn: Callable[[int], subprocess.Popen[bytes]]) -> None:
+    def __init__(self, role: str, number: int, spawn: Spawn) -> None:
+        self.role = role
         self.number = number
         self.restarts = Restarts()
         self._spawn = spawn
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self.process = self._spawn(self.number)
+        self.process = self._spawn(self.role, self.number)
         self.restarts.begun(time.monotonic())
 
     def signal(self, number: signal.Signals) -> None:
@@ -82,29 +86,44 @@ class Child:
         self.process = None
 
 
+class Server:
+    """An embedded server that was started already. ``role`` is what it is called in events."""
+
+    def __init__(self, role: str, server: GuardedServer) -> None:
+        self.role = role
+        self.server = server
+        self.restarts = Restarts(started=time.monotonic(), at=None)
+
+
 class Supervisor:
-    """Matchers and, unless somebody else runs it, the server."""
+    """Children by role and, unless somebody else runs them, the servers.
+
+    :param counts: how many children of each role.
+    :param servers: by role; who is started first stands first, and is restarted first.
+    """
 
     def __init__(
-        self, count: int, spawn: Callable[[int], subprocess.Popen[bytes]], server: EmbeddedServer | None, tell: Tell
+        self, counts: Mapping[str, int], spawn: Spawn, servers: Mapping[str, GuardedServer], tell: Tell
     ) -> None:
-        self._children = [Child(i + 1, spawn) for i in range(count)]
-        self._server = server
-        self._server_restarts = Restarts(started=time.monotonic(), at=None)
+        self._children = [Child(role, i + 1, spawn) for role, count in counts.items() for i in range(count)]
+        self._servers = [Server(role, server) for role, server in servers.items()]
         self._tell = tell
         self._wakeup = -1
         self._asked = 0
 
-    def run(self, ready: Callable[[list[int]], None]) -> None:
-        """Returns once a signal asked to leave and everything has ended; ``ready`` is told the matchers' pids.
+    def run(self, ready: Callable[[Mapping[str, list[int]]], None]) -> None:
+        """Returns once a signal asked to leave and everything has ended; ``ready`` is told the pids of each role.
 
-        :raises EmbeddedServerError: the server died and could not be started again; the matchers have ended.
+        :raises EmbeddedServerError: a server died and could not be started again; the children have ended.
         """
         with self._signals():
             try:
                 for child in self._children:
                     child.start()
-                ready([child.process.pid for child in self._children if child.process])
+                pids: dict[str, list[int]] = {}
+                for child in self._children:
+                    pids.setdefault(child.role, []).extend([child.process.pid] if child.process else [])
+                ready(pids)
                 while not self._asked:
                     self._tend()
                     self._wait(self._pause())
@@ -121,26 +140,25 @@ class Supervisor:
                 pid, how = child.process.pid, _how(child.process.returncode)
                 child.bury()
                 seconds = child.restarts.ended(time.monotonic())
-                self._tell("matcher_ended", number=child.number, pid=pid, how=how, seconds=seconds)
+                self._tell(f"{child.role}_ended", number=child.number, pid=pid, how=how, seconds=seconds)
             if child.restarts.is_due(time.monotonic()):
                 child.start()
                 if child.process is not None:
-                    self._tell("matcher_started", number=child.number, pid=child.process.pid)
-        if self._server is not None:
-            self._tend_server(self._server)
+                    self._tell(f"{child.role}_started", number=child.number, pid=child.process.pid)
+        for one in self._servers:
+            self._tend_server(one.role, one.server, one.restarts)
 
-    def _tend_server(self, server: EmbeddedServer) -> None:
-        restarts = self._server_restarts
+    def _tend_server(self, role: str, server: GuardedServer, restarts: Restarts) -> None:
         if restarts.at is None and not server.alive:
             seconds = restarts.ended(time.monotonic())
-            self._tell("server_ended", url=server.url, seconds=seconds)
+            self._tell(f"{role}_ended", url=server.url, seconds=seconds)
         if restarts.is_due(time.monotonic()):
             server.restart()
             restarts.begun(time.monotonic())
-            self._tell("server_started", url=server.url)
+            self._tell(f"{role}_started", url=server.url)
 
     def _pause(self) -> float | None:
-        restarts = [self._server_restarts, *(child.restarts for child in self._children)]
+        restarts = [one.restarts for one in (*self._servers, *self._children)]
         moments = [one.at for one in restarts if one.at is not None]
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 

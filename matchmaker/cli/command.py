@@ -14,7 +14,7 @@ import click
 
 from matchmaker.cli.exits import Exit, exit_of
 from matchmaker.cli.output import Output
-from matchmaker.errors import InvalidInput, MatchmakerError, ServerUnavailable
+from matchmaker.errors import DatabaseUnavailable, InvalidInput, MatchmakerError, ServerUnavailable
 from matchmaker.model import checked_text
 from matchmaker.settings import Settings, redacted_url
 
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     import redis
 
     from matchmaker.client import Matchmaker
+    from matchmaker.store.connect import Database
 
 P = ParamSpec("P")
+
+POSTGRES_FOLDER = "postgres"
+"""Where in the data folder ``up`` keeps its Postgres."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,31 @@ class Invocation:
             )
         return found
 
+    def database_url(self) -> str:
+        """The database to talk to: the one that is set, else the one that ``up`` runs on the data folder.
+
+        :raises DatabaseUnavailable: there is neither; says what to do.
+        """
+        if self.settings.database_url is not None:
+            return self.settings.database_url.get_secret_value()
+        from matchmaker.embedded_postgres import running_postgres_url
+
+        found = running_postgres_url(self.settings.data_dir / POSTGRES_FOLDER)
+        if found is None:
+            raise DatabaseUnavailable(
+                f"no database is set and none runs on {self.settings.data_dir}: start one with `matchmaker up`, or "
+                "give MATCHMAKER_DATABASE_URL"
+            )
+        return found
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[Database]:
+        """A pool of connections to it; none is made before the first is needed."""
+        from matchmaker.store.connect import Database
+
+        with Database(self.database_url()) as database:
+            yield database
+
     @contextlib.contextmanager
     def client(self, url: str | None = None) -> Iterator[redis.Redis]:
         """A client that gives up on a reply after the time that is set."""
@@ -77,11 +106,23 @@ class Invocation:
             yield client
 
     @contextlib.contextmanager
-    def matchmaker(self, url: str | None = None, realm: str | None = None) -> Iterator[Matchmaker]:
+    def matchmaker(
+        self, url: str | None = None, realm: str | None = None, *, database: Database | None = None
+    ) -> Iterator[Matchmaker]:
         from matchmaker.client import Matchmaker
 
-        with self.client(url) as client, Matchmaker(client, realm or self.realm) as mm:
+        with self.client(url) as client, Matchmaker(client, realm or self.realm, database=database) as mm:
             yield mm
+
+    @contextlib.contextmanager
+    def database_if_any(self) -> Iterator[Database | None]:
+        """As :meth:`database`, for what can do without one."""
+        with contextlib.ExitStack() as stack:
+            try:
+                database = stack.enter_context(self.database())
+            except DatabaseUnavailable:
+                database = None
+            yield database
 
 
 def answers(function: Callable[Concatenate[Invocation, P], int | None]) -> Callable[..., int]:

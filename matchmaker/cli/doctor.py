@@ -27,11 +27,12 @@ def doctor(invocation: Invocation, quick: bool) -> int:
     nothing else.
     """
     from matchmaker.cli.examination import examine
+    from matchmaker.cli.record_findings import about_records
 
     output = invocation.output
     with invocation.matchmaker() as mm:
         facts = inspect_server(mm.redis)
-        findings = [*about_server(facts), *examine(mm, quick=quick)]
+        findings = [*about_server(facts), *about_records(invocation), *examine(mm, quick=quick)]
     good = all(one.state is not State.FAIL for one in findings)
     if output.as_json:
         body = [{**one._asdict(), "state": one.state.lower()} for one in findings]

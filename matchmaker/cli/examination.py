@@ -12,10 +12,10 @@ from matchmaker import errors
 from matchmaker.calls import Command
 from matchmaker.cli.findings import Finding, fail, ok, warn
 from matchmaker.cli.output import counted, span
-from matchmaker.model import event_order
+from matchmaker.cli.record_findings import about_groups
 from matchmaker.runner import typed_errors
 from matchmaker.scripts import SCHEMA, script
-from matchmaker.server import fields_of, matchers_of, parse_clients
+from matchmaker.server import matchers_of, parse_clients
 
 if TYPE_CHECKING:
     from matchmaker.client import Matchmaker
@@ -26,7 +26,6 @@ CLOCKS_APART_MS: Final = 30_000
 LATE_MS: Final = 5_000
 """A pair may stay due for so long after a matcher was killed (the promise), and no longer."""
 
-LAGGING_MS: Final = 60_000
 BACKLOG_SHARE: Final = 0.5
 
 
@@ -49,7 +48,7 @@ def examine(mm: Matchmaker, *, quick: bool) -> Iterator[Finding]:
     yield _realm(mm, stats)
     yield _clock_steps(stats)
     yield _backlog(stats, int(meta["max_backlog"]))
-    yield from _asking("consumers", lambda: [_groups(mm)])
+    yield from _asking("consumers", lambda: about_groups(mm, stats))
     matchers = _matchers(mm)
     yield from _matching(mm, stats, matchers)
     yield from _asking("checker", lambda: _checked(mm, matchers_alive=bool(matchers), quick=quick))
@@ -113,30 +112,6 @@ def _backlog(stats: RealmStats, most: int) -> Finding:
     if stats.events > BACKLOG_SHARE * most:
         return warn("backlog", message, "see consumer groups: what one of them has not acknowledged is kept")
     return ok("backlog", message)
-
-
-def _groups(mm: Matchmaker) -> Finding:
-    """Consumer groups of the event stream: what they have not acknowledged cannot be trimmed."""
-    name, events = "consumers", mm.calls.keys.events
-    if not mm.runner.call(Command(("EXISTS", events), int)):
-        return ok(name, "no events yet")
-    stream = mm.runner.call(Command(("XINFO", "STREAM", events), fields_of))
-    groups = mm.runner.call(Command(("XINFO", "GROUPS", events), lambda reply: [fields_of(one) for one in reply]))
-    late = []
-    for group in groups:
-        pending = mm.runner.call(Command(("XPENDING", events, group["name"]), fields_of))
-        oldest = pending.get("min") or group["last-delivered-id"]
-        behind = _ms_of(stream["last-generated-id"]) - _ms_of(oldest)
-        if behind > LAGGING_MS:
-            late.append(f"{group['name']} ({span(behind) if _ms_of(oldest) else 'has read nothing'})")
-    if late:
-        message = f"behind by over a minute: {', '.join(late)}; their events are kept meanwhile"
-        return warn(name, message, f"start who reads them, or XGROUP DESTROY {events} NAME")
-    return ok(name, f"{counted(len(groups), 'group')} keep up" if groups else "nobody reads the stream as a group")
-
-
-def _ms_of(event_id: str) -> int:
-    return event_order(event_id)[0]
 
 
 def _matchers(mm: Matchmaker) -> int | None:

@@ -29,7 +29,7 @@ MEANING: Final[Mapping[Exit, str]] = {
     Exit.NO: "the answer is no: a check failed, no match within the time, the ticket ended without a match, "
     "too late to cancel",
     Exit.INPUT: "bad input or usage; nothing was changed",
-    Exit.NOT_FOUND: "no such ticket, match, queue or realm; events that are no longer remembered",
+    Exit.NOT_FOUND: "no such ticket, match, queue, player, rating or realm; events that are no longer remembered",
     Exit.CONFLICT: "the player waits already, the ticket id belongs to another, tickets changed meanwhile",
     Exit.SERVER: "the server or the realm is unavailable, or not fit for this program",
     Exit.FULL: "the realm takes no new tickets",
@@ -59,6 +59,11 @@ OF_CODE: Final[Mapping[str, Exit]] = {
     "time_mode": Exit.SERVER,
     "server_unsuitable": Exit.SERVER,
     "server_unavailable": Exit.SERVER,
+    "rating_unknown": Exit.NOT_FOUND,
+    "unknown_player": Exit.NOT_FOUND,
+    "database_unavailable": Exit.SERVER,
+    "database_unsuitable": Exit.SERVER,
+    "database_schema": Exit.SERVER,
     "embedded_server": Exit.SERVER,
     "script_fault": Exit.DEFECT,
 }

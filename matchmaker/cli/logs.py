@@ -34,3 +34,20 @@ def configure(settings: Settings, **always: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(**always)
+
+
+def adopt(name: str) -> None:
+    """Takes over what a library tells the standard ``logging`` under this name: warnings and worse become lines of our
+    log."""
+    logger = logging.getLogger(name)
+    logger.handlers[:] = [_Adopted(logging.WARNING)]  # whatever level the library sets
+    logger.propagate = False
+    logger.setLevel(logging.WARNING)
+
+
+class _Adopted(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "error" if record.levelno >= logging.ERROR else "warning"
+        fault = record.exc_info[1] if record.exc_info else None
+        extra = {"error": f"{type(fault).__name__}: {fault}"} if fault else {}
+        getattr(structlog.get_logger(record.name), level)(record.getMessage().partition("\n")[0], **extra)

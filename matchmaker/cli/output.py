@@ -10,6 +10,7 @@ import dataclasses
 import json
 import math
 import sys
+import time
 from collections.abc import Collection, Mapping, Sequence
 from io import StringIO
 from types import MappingProxyType
@@ -22,6 +23,9 @@ from matchmaker.errors import MatchmakerError, RulesInvalid, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+
+    from matchmaker.reports import Recording
 
 Cell = str | int
 _UNBOUNDED_COLUMNS: Final = 1_000_000
@@ -99,6 +103,19 @@ def rendered(
     styles: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
     """The lines of a table, as wide as the console at most: cells that are too long are folded, none is cut."""
+    with console.capture() as captured:
+        console.print(table_of(rows, head=head, right=right, styles=styles))
+    return captured.get().splitlines()
+
+
+def table_of(
+    rows: Sequence[Sequence[Cell]],
+    *,
+    head: Sequence[str] = (),
+    right: Collection[int] = (),
+    styles: Mapping[str, str] = MappingProxyType({}),
+) -> Table:
+    """The table itself, for what draws on a terminal."""
     from rich.table import Table
     from rich.text import Text
 
@@ -109,9 +126,7 @@ def rendered(
     for row in rows:
         texts = [f"{cell:,}" if isinstance(cell, int) else plain(cell) for cell in row]
         table.add_row(*(Text(text, style=styles.get(text, "") if i == 0 else "") for i, text in enumerate(texts)))
-    with console.capture() as captured:
-        console.print(table)
-    return captured.get().splitlines()
+    return table
 
 
 def as_json(body: object) -> str:
@@ -157,6 +172,21 @@ def span(ms: float) -> str:
         if seconds < 120 * size:
             return f"{seconds / size:.0f} {word}"
     return f"{seconds / 86_400:.0f} days"
+
+
+def lag(recording: Recording | None) -> str:
+    """What is not recorded yet: ``nothing``, ``1,204 events, the oldest 3.1 s ago``; ``not known`` of no recorder."""
+    if recording is None:
+        return "not known"
+    if recording.oldest_ms is None:
+        return "nothing"
+    events = "some events" if recording.behind is None else counted(recording.behind, "event")
+    return f"{events}, the oldest {span(recording.oldest_ms)} ago"
+
+
+def local_time(ms: int) -> str:
+    """A moment in Unix ms, in this machine's time zone: 2026-11-23 18:46:01."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ms / 1000))
 
 
 def size(count: float) -> str:

@@ -1,4 +1,4 @@
-"""``queues apply`` and ``queues show``: the rules of queues, and who waits in them."""
+"""``queues apply``, ``show`` and ``history``: the rules of queues, and who waits in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from matchmaker.cli.command import Invocation, answers
-from matchmaker.cli.output import points, span
+from matchmaker.cli.completion import complete_queue
+from matchmaker.cli.output import local_time, points, span
 from matchmaker.cli.shapes import RealmClock, ticket_json
 from matchmaker.errors import UnknownQueue
 from matchmaker.rules import MAX_FILE_BYTES, load_rules, parse_rules, warnings_for
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from matchmaker.model import Ticket
     from matchmaker.reports import QueueChange, RealmStats, StoredRules
     from matchmaker.rules import QueueRules
+    from matchmaker.store.reads import RuleChange
 
 STANDARD_INPUT: Final = "-"
 
@@ -69,7 +71,7 @@ def apply_rules(invocation: Invocation, file: str, prune: bool, dry_run: bool) -
 
 
 @queues.command("show")
-@click.argument("queue", required=False)
+@click.argument("queue", required=False, shell_complete=complete_queue)
 @click.option("--waiting", is_flag=True, help="List those who wait, lowest rating first.")
 @answers
 def show(invocation: Invocation, queue: str | None, waiting: bool) -> None:
@@ -152,6 +154,78 @@ def _show_waiting(invocation: Invocation, mm: Matchmaker, names: list[str]) -> N
         for ticket in tickets
     ]
     output.table(rows, head=("queue", "rating", "player", "waits", "ticket"), right=(1, 3))
+
+
+@queues.command("history")
+@click.argument("queue", shell_complete=complete_queue)
+@click.option("--diff", is_flag=True, help="Also tell what each change changed, field by field.")
+@answers
+def history(invocation: Invocation, queue: str, diff: bool) -> None:
+    """List every change of a queue's rules, the first one first, out of the records.
+
+    A change is in the list once it is recorded. Times are realm time, in this machine's time zone.
+    """
+    from matchmaker.store.reads import rule_history
+
+    with invocation.database() as database:
+        changes = rule_history(database, invocation.realm, queue)
+    output = invocation.output
+    differences = _differences(changes)
+    if output.as_json:
+        body = [
+            {
+                "version": one.version,
+                "change": one.change,
+                "at_ms": one.at_ms,
+                "rules": one.rules,
+                "diff": {field: {"old": old, "new": new} for field, old, new in changed},
+            }
+            for one, changed in zip(changes, differences, strict=True)
+        ]
+        output.document({"realm": invocation.realm, "queue": queue, "history": body})
+        return
+    rows: list[tuple[str, str, str, str]] = []
+    for one, changed in zip(changes, differences, strict=True):
+        said = [f"{field}: {_or_nothing(old)} → {_or_nothing(new)}" for field, old, new in changed] if diff else []
+        first, *more = said or [""]
+        rows.append((f"version {one.version}", local_time(one.at_ms), one.change, first))
+        rows += [("", "", "", line) for line in more]
+    output.table(rows)
+
+
+def _differences(changes: Sequence[RuleChange]) -> list[list[tuple[str, Any, Any]]]:
+    """For each change the fields that differ from the rules before it: name, old and new, None where there is none.
+
+    Of a queue that comes back, against those it had; nothing is said of rules that nobody remembers.
+    """
+    found: list[list[tuple[str, Any, Any]]] = []
+    before: Mapping[str, Any] | None = None
+    for one in changes:
+        if one.change == "removed":
+            found.append([])
+            continue
+        rules = None if one.rules is None else _flat(one.rules)
+        old, new = before or {}, rules or {}
+        known = before is not None and rules is not None
+        names = sorted(old.keys() | new.keys()) if known else []
+        found.append([(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)])
+        before = rules
+    return found
+
+
+def _flat(rules: Mapping[str, Any]) -> dict[str, Any]:
+    """``willingness.per_second`` for what stands in a table."""
+    flat: dict[str, Any] = {}
+    for name, value in rules.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{inner}": one for inner, one in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _or_nothing(value: object) -> str:
+    return "none" if value is None else toml_value(value)
 
 
 def toml_value(value: object) -> str:

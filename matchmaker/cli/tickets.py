@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from matchmaker.cli.command import Invocation, answers
+from matchmaker.cli.completion import complete_queue
 from matchmaker.cli.exits import Exit
 from matchmaker.cli.shapes import RealmClock, match_line, ticket_json, ticket_line
 from matchmaker.client import Matchmaker
@@ -24,7 +25,12 @@ class Number(click.ParamType[Any]):
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+        return plain_number(value)
+
+
+def plain_number(value: Any) -> Any:
+    """Text that spells a plain decimal number as that number; anything else as it is."""
+    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
 def checked_seconds(name: str, value: Any) -> float | None:
@@ -40,9 +46,9 @@ def checked_seconds(name: str, value: Any) -> float | None:
 
 
 @click.command()
-@click.argument("queue")
+@click.argument("queue", shell_complete=complete_queue)
 @click.argument("player")
-@click.option("--rating", type=Number(), required=True, metavar="X", help="Rating, in points.")
+@click.option("--rating", type=Number(), metavar="X", help="Rating, in points, instead of the one that is known.")
 @click.option("--deviation", type=Number(), metavar="X", help="Uncertainty of the rating, in points.")
 @click.option("--data", default="", metavar="TEXT", help="Text that every event of the ticket carries back.")
 @click.option("--ticket", metavar="ID", help="Your id for the ticket: the same id again is the same request.")
@@ -61,12 +67,15 @@ def enqueue(
 ) -> int:
     """Put a player into a queue.
 
+    Without --rating it is the one the realm has of the player in this queue, else the database's, else the queue's
+    default_rating.
+
     With --wait: prints the match, or exits with 1 if none came in time (the ticket still waits then). Ctrl-C leaves the
     ticket waiting too.
     """
     seconds = checked_seconds("wait", wait)
     request = TicketRequest(player, rating, deviation, data, new_ticket_id() if ticket is None else ticket)
-    with invocation.matchmaker() as mm:
+    with invocation.database_if_any() as database, invocation.matchmaker(database=database) as mm:
         entered = mm.queue(queue).add(request)
         if seconds is None or entered.state is not TicketState.WAITING:
             _tell(invocation, mm, entered, in_queue=True)

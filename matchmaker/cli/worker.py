@@ -39,13 +39,13 @@ def worker(invocation: Invocation, leave_on_eof: bool, name: str | None) -> None
         settings = settings.model_copy(update={"log_format": "json"})
     logs.configure(settings, **({"matcher": name} if name else {}))
     if leave_on_eof:
-        threading.Thread(target=_leave_with_stdin, name="matchmaker-parent", daemon=True).start()
+        threading.Thread(target=leave_with_stdin, name="matchmaker-parent", daemon=True).start()
     url = invocation.url()
     with invocation.client(url) as client:
         _refuse_unsuitable(client)
     from workers.matcher import run
 
-    run(url, invocation.realms)
+    run(url, invocation.realms, rq_url=settings.jobs_url(url))
 
 
 def _refuse_unsuitable(client: redis.Redis) -> None:
@@ -60,7 +60,7 @@ def _refuse_unsuitable(client: redis.Redis) -> None:
             log.warning("server unavailable", error=str(fault))
 
 
-def _leave_with_stdin() -> None:
+def leave_with_stdin() -> None:
     """The parent holds the other end of standard input and never writes: its end is the parent's, however it died."""
     while os.read(sys.stdin.fileno(), 4096):
         pass

@@ -4,12 +4,15 @@
 --   gets the same answer, also after its match. A player has at most one live ticket in the realm.
 -- Without allow-oom: at maxmemory the server refuses the call before it runs.
 --
--- KEYS 1-13  as in lib/realm.lua
+-- KEYS 1-15  as in lib/realm.lua
+--            13 are enough where every ticket brings its rating
 -- ARGV[1]  now             realm ms, or ""
 -- ARGV[2]  channel prefix  of player channels
 -- ARGV[3]  queue
 -- ARGV[4…] ticket          at most 200, each JSON
---                          {"ticket": id, "player": id, "rating": number, "deviation"?: number, "data"?: string}
+--                          {"ticket": id, "player": id, "rating"?: number, "deviation"?: number, "data"?: string}
+--                          without a rating: the one the realm has for the player in the queue, with its deviation
+--                          unless the ticket brings one
 --
 -- Reply: one array a ticket, in order, or one array of a code that refuses them all
 --   waiting          ticket, enqueued realm ms, event id, previous event id, event body
@@ -19,43 +22,22 @@
 --   already_waiting  ticket and queue of the player's live ticket, player
 --   ticket_reused    ticket, player and queue of the ticket that had the id
 --   invalid          field, as tickets[<position from 1>].<name>, and bound
+--   rating_unknown   player, queue (only this ticket: none was given, and the realm has none)
 --   unknown_queue    queue
 --   unknown_realm
 --   backlog_full     reason
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: enqueued
--- @include lib/realm lib/text lib/plain_text lib/record lib/enqueued_text lib/events lib/read_event lib/line
--- @include lib/housekeeping lib/remember lib/ended lib/replies
+-- @include lib/realm lib/text lib/plain_text lib/ticket_json lib/record lib/enqueued_text lib/events lib/read_event
+-- @include lib/line lib/housekeeping lib/remember lib/ended lib/replies
 
-local MOST_POINTS, MOST_TICKETS = 1000000, 200
-
-local function number_within(value, low)
-  return type(value) == "number" and value >= low and value <= MOST_POINTS
-end
-
--- Answers the parsed ticket, or nil, the field at fault and its bound. NaN fails every comparison.
-local function parse(text)
-  local ok, t = pcall(cjson.decode, text)
-  if not ok or type(t) ~= "table" then return nil, "ticket", "a JSON object" end
-  if type(t.ticket) ~= "string" or not string.find(t.ticket, "^[%w._:-]+$") or #t.ticket > 64 then
-    return nil, "ticket", "1 to 64 of A-Z a-z 0-9 . _ : -"
-  end
-  if type(t.player) ~= "string" or #t.player < 1 or #t.player > 128 or not is_plain_text(t.player) then
-    return nil, "player", "1 to 128 bytes of UTF-8 without control characters"
-  end
-  if not number_within(t.rating, -MOST_POINTS) then return nil, "rating", "a number, -1000000 to 1000000" end
-  if t.deviation ~= nil and not number_within(t.deviation, 0) then return nil, "deviation", "a number, 0 to 1000000" end
-  if t.data ~= nil and (type(t.data) ~= "string" or #t.data > 4096 or not is_plain_text(t.data)) then
-    return nil, "data", "at most 4096 bytes of UTF-8 without control characters"
-  end
-  return t
-end
+local MOST_TICKETS = 200
 
 if #ARGV - 3 > MOST_TICKETS then return { { "invalid", "tickets", "at most 200 a call" } } end
 local parsed, ids, names, fields = {}, {}, {}, {}
 for i = 4, #ARGV do
-  local t, field, bound = parse(ARGV[i])
+  local t, field, bound = parse_ticket(ARGV[i])
   local n = i - 3
   if not t then return { { "invalid", "tickets[" .. n .. "]." .. field, bound } } end
   parsed[n], ids[n], names[n] = t, t.ticket, t.player
@@ -74,6 +56,13 @@ keep_house(realm)
 local live, player_ticket = call("HMGET", KEYS[4], unpack(ids)), call("HMGET", KEYS[5], unpack(names))
 local newer, older = call("HMGET", realm.ended, unpack(fields)), call("HMGET", realm.ended_before, unpack(fields))
 local joined_ticket, joined_player = {}, {}
+local wanting = {}
+for n, t in ipairs(parsed) do
+  if not (t.rating or live[n] or newer[2 * n - 1] or older[2 * n - 1] or player_ticket[n]) then
+    wanting[#wanting + 1] = t
+  end
+end
+if #wanting > 0 and KEYS[15] then take_ratings(wanting) end
 
 local function standing(record, t)
   if record.player == t.player and record.queue == queue then return waiting_reply(record) end
@@ -98,6 +87,7 @@ local function known(n, t)
   end
   if not rules then return { "unknown_queue", queue } end
   if realm.full ~= "" then return { "backlog_full", realm.full } end
+  if not t.rating then return { "rating_unknown", t.player, queue } end
 end
 
 local due, ends

@@ -24,8 +24,8 @@ _BOUND: Final = "x-bound"
 
 def number(low: float, high: float, meaning: str, *, above: bool = False, unit: str = "") -> Any:
     """A finite number within ``low … high``; ``above`` leaves ``low`` itself out."""
-    lower = f"above {low:,g} and at most {high:,}" if above else f"{low:,g} … {high:,}"
-    words = f"a number, {lower}{unit}"
+    lower = f"above {low:,} and at most {high:,}" if above else f"{low:,} … {high:,}"
+    words = f"a number, {lower}{unit}".replace("-", "−")
     extra: dict[str, Any] = {_BOUND: words}
     if above:
         return Field(gt=low, le=high, description=meaning, json_schema_extra=extra)

@@ -126,6 +126,12 @@ class QueueRules(_Table):
         WHOLE_MS,
         zero_or_from(1),
     ] = 0.0
+    default_rating: Annotated[
+        float, number(-MAX_POINTS, MAX_POINTS, "the rating of a player nobody knows, who joins without giving one")
+    ] = 1500.0
+    default_deviation: Annotated[
+        float | None, number(0, MAX_POINTS, "the deviation of default_rating; none if left out")
+    ] = None
     willingness: Willingness = Field(
         default=Linear(), description="a table such as { per_second = 1.0 }: rating points given for waiting"
     )
@@ -141,14 +147,18 @@ class QueueRules(_Table):
     def compiled(self) -> str:
         """Canonical JSON for scripts: sorted keys, no spaces, every key of every kind present (0 where unused).
 
-        Times are integer milliseconds, a missing cap is -1. Numbers have up to 17 digits: a script may decode this text
-        but must store and pass on the text itself, because ``cjson.encode`` keeps 14.
+        Times are integer milliseconds, a missing cap is -1. What scripts do not read is there only if it is not the
+        default, so that rules without it have the text they had before it came. Numbers have up to 17 digits: a script
+        may decode this text but must store and pass on the text itself, because ``cjson.encode`` keeps 14.
         """
         numbers: dict[str, float | str] = {}
         for kind in KINDS.values():
             numbers.update(dict.fromkeys((_compiled_key(name) for name in kind.model_fields), 0))
         numbers.update(_compiled_fields(self.willingness))
         numbers.update(_compiled_fields(self))
+        for name in _LATER:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                del numbers[name]
         return json.dumps(numbers, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @classmethod
@@ -165,6 +175,10 @@ class QueueRules(_Table):
         if rules is None or rules.compiled() != text:
             raise InvalidInput("compiled rules", text, "the text that QueueRules.compiled wrote")
         return rules
+
+
+_LATER: Final = ("default_rating", "default_deviation")
+"""Fields that are compiled only where they are not the default."""
 
 
 def _compiled_key(name: str) -> str:
@@ -192,6 +206,8 @@ def _written_fields(model: type[_Table], numbers: dict[str, Any]) -> dict[str, A
     """Undo :func:`_compiled_fields`: the fields of one table as a rules file would hold them."""
     found: dict[str, Any] = {}
     for name in model.model_fields.keys() - {"willingness"}:
+        if name in _LATER and name not in numbers:
+            continue
         value = numbers[_compiled_key(name)]
         if name == "cap" and value == -1:
             continue

@@ -29,6 +29,7 @@ RULES = "[ladder]\n[casual]\nmax_gap = 100\n"
 def bare_cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Cli:
     """Runs commands here, with no server set and an empty data folder."""
     monkeypatch.delenv("MATCHMAKER_REDIS_URL", raising=False)
+    monkeypatch.delenv("MATCHMAKER_DATABASE_URL", raising=False)
     monkeypatch.delenv("MATCHMAKER_REALM", raising=False)
     monkeypatch.setenv("MATCHMAKER_DATA_DIR", str(tmp_path / "data"))
 

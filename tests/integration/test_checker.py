@@ -31,6 +31,8 @@ def scene(redis_client: redis.Redis, realm: str) -> Scene:
 
 LISTENERS: Final = {Code.MISSED, Code.DUPLICATED, Code.OUT_OF_ORDER, Code.FOREIGN}
 LIVENESS: Final = {Code.PAIR_OVERDUE, Code.EXPIRY_OVERDUE, Code.MATCH_LATE}
+# tests/integration/test_checker_recorded.py
+RECORDS: Final = {Code.ROW_MISSING, Code.ROW_DISAGREES, Code.ROW_UNKNOWN, Code.ROW_TWICE, Code.RECORDS_BEHIND}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_each_fault_is_named_and_no_other(scene: Scene, code: Code, harm: Harm) 
 
 
 def test_every_code_has_a_fault_that_shows_it() -> None:
-    assert {code for code, _, _ in FAULTS} | LISTENERS | LIVENESS == set(Code)
+    assert {code for code, _, _ in FAULTS} | LISTENERS | LIVENESS | RECORDS == set(Code)
 
 
 def test_what_it_counts(scene: Scene) -> None:

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from matchmaker import Matchmaker, parse_rules
-from matchmaker._guard import running_server
+from matchmaker._guards.valkey import running_server
 from tests.integration.terminal import Cli, Running
 from tests.servers import Process, StartServer
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shlex
-import shutil
 import signal
 import socket
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,13 +21,13 @@ import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from matchmaker import _guard
+from matchmaker import _guards
+from matchmaker._guards.common import STOP_SECONDS
+from matchmaker._guards.valkey import PORTS
 from matchmaker.embedded import EmbeddedServer, find_binary, running_url
 from matchmaker.errors import EmbeddedServerError, InvalidInput
+from tests.owners import IDENTITIES, SOON, Owner, script
 from tests.servers import Process, StartServer
-
-ROOT = Path(__file__).parent.parent.parent
-SOON = 15.0  # seconds in which a process must be gone; more than the guard gives a server to end
 
 # A program that starts a server, says where, and lives until its input ends or somebody kills it.
 OWNER = """
@@ -53,58 +50,10 @@ def answers(url: str) -> bool:
         return bool(client.ping())
 
 
-# Whether this user may run the interpreter, as the owner of a server has to.
-PROBE = """
-import os, subprocess, sys, matchmaker.embedded
-assert os.geteuid() != 0
-subprocess.run([sys.executable, "-c", ""], check=True)
-"""
-
-
-def identities() -> list[list[str]]:
-    """Command prefixes under which the suite can run an owner: as whoever runs it and, for root, as somebody else.
-
-    Which way of becoming somebody else works depends on the machine: nobody may not reach the interpreter, or user
-    namespaces may be switched off.
-    """
-    ways = [["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], ["unshare", "--user", "--map-user=1000"]]
-    found: list[list[str]] = [[]]
-    for way in ways if os.geteuid() == 0 else []:
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            command = [*way, sys.executable, "-c", PROBE]
-            subprocess.run(command, cwd=ROOT, capture_output=True, timeout=30, check=True)
-            found.append(way)
-    return found
-
-
-IDENTITIES = identities()
-
-
-class Owner:
-    """A process of its own that owns an embedded server."""
-
-    def __init__(self, prefix: list[str], *arguments: str) -> None:
-        command = [*prefix, sys.executable, "-c", OWNER, *arguments]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert self.process.stdout is not None
-        self.said: dict[str, Any] = json.loads(self.process.stdout.readline())
-        self.server = Process(self.said["pid"])
-        self.guard = Process(self.said["guard"])
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-        assert self.server.ended(SOON)
-        assert self.guard.ended(SOON)
-        for process in (self.server, self.guard):
-            process.close()
-        shutil.rmtree(self.said["folder"], ignore_errors=True)  # left when owner and guard were both killed
-
-
 @pytest.fixture(params=IDENTITIES, ids=lambda prefix: prefix[0] if prefix else "self")
 def owner(request: pytest.FixtureRequest) -> Iterator[Owner]:
     """Given a process with a running server, once for each user the suite can be."""
-    started = Owner(request.param)
+    started = Owner(OWNER, request.param)
     assert answers(started.said["url"])
     yield started
     started.close()
@@ -154,7 +103,7 @@ def test_twelve_start_side_by_side() -> None:
             with redis.Redis.from_url(server.url) as client:
                 assert client.info("server")["process_id"] == server.pid
         assert len({server.port for server in servers}) == len(servers)
-        assert {server.port for server in servers} <= set(_guard.PORTS)
+        assert {server.port for server in servers} <= set(PORTS)
     finally:
         for server in servers:
             server.stop()
@@ -266,6 +215,13 @@ def test_a_temporary_folder_goes_with_its_server() -> None:
     assert not folder.exists()
 
 
+def test_a_restart_in_good_order_keeps_a_temporary_folder() -> None:
+    with EmbeddedServer(None) as server, redis.Redis.from_url(server.url) as client:
+        client.set("kept", "1")
+        server.restart()
+        assert client.get("kept") == b"1"
+
+
 def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path) as first:
         with pytest.raises(EmbeddedServerError) as caught:
@@ -361,7 +317,7 @@ def test_no_orphan_when_owner_and_guard_are_killed_and_the_server_is_stopped(own
 
 def test_no_orphan_when_a_fork_of_the_owner_lives_on() -> None:
     """Given a forked child that holds the guard's pipe open, when the owner is killed, then the server still ends."""
-    owner = Owner([], "fork")
+    owner = Owner(OWNER, [], "fork")
     with Process(owner.said["child"]) as child:
         owner.process.kill()
         assert owner.server.ended(SOON)
@@ -398,17 +354,10 @@ def test_a_stopped_server_is_ended_without_waiting_for_it(own_server: StartServe
         begun = time.monotonic()
         server.stop()
         assert process.ended(0)
-    assert time.monotonic() - begun < _guard.STOP_SECONDS / 2
+    assert time.monotonic() - begun < STOP_SECONDS / 2
 
 
 # -- what can be wrong -----------------------------------------------------------------------------------------------
-
-
-def script(path: Path, *lines: str) -> Path:
-    """An executable that stands in for a server program."""
-    path.write_text("\n".join(("#!/bin/sh", *lines, "")))
-    path.chmod(0o755)
-    return path
 
 
 def test_a_missing_program_is_named(tmp_path: Path) -> None:
@@ -478,9 +427,9 @@ def test_a_folder_that_cannot_be_written_is_named() -> None:
 
 
 def test_a_broken_guard_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    broken = tmp_path / "_guard.py"
+    broken = tmp_path / "launcher.py"
     broken.write_text("raise RuntimeError('half installed')")
-    monkeypatch.setattr(_guard, "__file__", str(broken))
+    monkeypatch.setattr(_guards, "LAUNCHER", str(broken))
     with pytest.raises(EmbeddedServerError, match="half installed"):
         EmbeddedServer(None).start()
 

@@ -20,6 +20,7 @@ from matchmaker.reports import PassReport
 from matchmaker.rules import QueueRules
 from matchmaker.scripts import script
 from matchmaker.willingness import Waiting
+from tests.lua.function_calls import BY_FUNCTION, FunctionRunner
 from tests.lua.headers import header
 from tests.servers import remove_keys
 
@@ -39,15 +40,19 @@ _READERS: Final[dict[bytes, Callable[[redis.Redis, bytes], Any]]] = {
 
 @dataclass
 class World:
-    """One realm in virtual time. ``now`` is its clock: tests move it."""
+    """One realm in virtual time. ``now`` is its clock: tests move it. ``by_function`` calls functions (FCALL) instead
+    of scripts (EVALSHA)."""
 
     client: Any
     realm: str
     now: int = START_MS
+    by_function: bool = BY_FUNCTION
     mm: Matchmaker = field(init=False)
 
     def __post_init__(self) -> None:
         self.mm = Matchmaker(self.client, self.realm, clock=lambda: self.now)
+        if self.by_function:
+            self.mm.runner = FunctionRunner(self.client)
 
     @property
     def calls(self) -> Calls:
@@ -102,7 +107,10 @@ class World:
         brought = keys or (
             self.keys.line_keys(line) if stated.keys > len(self.keys.realm_keys()) else self.keys.realm_keys()
         )
-        reply = self.client.eval(script(name).source, len(brought), *brought, *args)
+        if isinstance(self.mm.runner, FunctionRunner):
+            reply = self.client.execute_command(*self.mm.runner.words(name, tuple(brought), args))
+        else:
+            reply = self.client.eval(script(name).source, len(brought), *brought, *args)
         for one in reply if name == "enqueue" else [reply]:
             assert one[0].decode() in stated.codes, one
         return reply
@@ -193,9 +201,11 @@ def _scores(client: Any, key: str) -> list[tuple[str, float]]:
 
 
 @contextmanager
-def new_world(client: redis.Redis, rules: QueueRules | None = None) -> Iterator[World]:
+def new_world(
+    client: redis.Redis, rules: QueueRules | None = None, *, by_function: bool = BY_FUNCTION
+) -> Iterator[World]:
     """A realm for one example, with one queue of these rules; its keys go with it."""
-    world = World(client, f"x-{uuid.uuid4().hex[:16]}")
+    world = World(client, f"x-{uuid.uuid4().hex[:16]}", by_function=by_function)
     try:
         world.apply(rules)
         yield world

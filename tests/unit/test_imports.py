@@ -16,14 +16,14 @@ ROOT = Path(__file__).parent.parent.parent
 # Lowest first. A module may import from layers below its own, and from its own as long as no circle comes of it.
 # A name stands for the module and, if it is a package, for all that is in it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("matchmaker.errors", "matchmaker._guard"),
+    ("matchmaker.errors", "matchmaker._guards"),
     ("matchmaker.model",),
-    ("matchmaker.embedded",),
+    ("matchmaker._owner", "matchmaker.embedded", "matchmaker.embedded_postgres"),
     ("matchmaker.rules", "matchmaker.willingness", "matchmaker.settings", "matchmaker.keys"),
     ("matchmaker.scripts", "matchmaker.connect"),
     ("matchmaker.reports",),
     ("matchmaker.calls",),
-    ("matchmaker.plans", "matchmaker.runner", "matchmaker.inbox"),
+    ("matchmaker.plans", "matchmaker.recording", "matchmaker.runner", "matchmaker.inbox"),
     ("matchmaker.doorbell", "matchmaker.server"),
     (
         "matchmaker.queues",
@@ -34,6 +34,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("matchmaker.client", "matchmaker.aio"),
     ("matchmaker",),
+    ("matchmaker.functions",),
+    ("matchmaker.protocol",),
     ("matchmaker.demo",),
     ("workers", "matchmaker.cli"),
 )
@@ -41,8 +43,16 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 # What a leaf may import, though its layer would allow more: it is of use without the rest.
 LEAVES = {
     "matchmaker.errors": set[str](),
-    "matchmaker._guard": set[str](),
-    "matchmaker.embedded": {"matchmaker.errors", "matchmaker.settings", "matchmaker._guard"},
+    "matchmaker._guards": set[str](),
+    "matchmaker._guards.common": set[str](),
+    "matchmaker._owner": {"matchmaker._guards", "matchmaker._guards.common", "matchmaker.errors"},
+    "matchmaker.embedded": {"matchmaker.errors", "matchmaker._guards.valkey", "matchmaker._owner"},
+    "matchmaker.embedded_postgres": {
+        "matchmaker.errors",
+        "matchmaker._guards.postgres",
+        "matchmaker._guards.sockets",
+        "matchmaker._owner",
+    },
 }
 
 # A terminal, a chat or HTTP are the front ends' business.

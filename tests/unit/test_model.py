@@ -110,7 +110,6 @@ def test_the_bounds_themselves_are_allowed(values: dict[str, Any]) -> None:
         ("rating", float("-inf")),
         ("rating", "1500"),
         ("rating", True),
-        ("rating", None),
         ("deviation", -0.001),
         ("deviation", MOST_POINTS + 1),
         ("deviation", float("inf")),
@@ -150,6 +149,12 @@ def test_of_several_faults_the_first_is_named() -> None:
     with pytest.raises(InvalidInput) as refused:
         TicketRequest("", float("nan"), -1)
     assert refused.value.field == "player"
+
+
+def test_a_rating_may_be_left_to_what_is_known() -> None:
+    request = TicketRequest("ann", ticket="t")
+    assert request.rating is None
+    assert json.loads(request.as_json()) == {"ticket": "t", "player": "ann"}
 
 
 @given(

@@ -46,6 +46,10 @@ COMPILED_KEYS = {
 }
 
 
+# Fields that came later: compiled only where they are not the default.
+LATER = {"default_rating": 1500.0, "default_deviation": None}
+
+
 def refused(text: str) -> list[RuleProblem]:
     """The problems of a file that has to be refused."""
     with pytest.raises(RulesInvalid) as caught:
@@ -87,12 +91,14 @@ class TestValidFiles:
 
     def test_every_field_arrives(self) -> None:
         rules = ladder(
-            'accept = "both"\nmax_gap = 250.5\ninterval_ms = 500\nexpire_after_seconds = 60\nheartbeat_seconds = 2.5\n'
+            'accept = "both"\nmax_gap = 250.5\ndefault_rating = 1200\ndefault_deviation = 350\ninterval_ms = 500\nexpire_after_seconds = 60\nheartbeat_seconds = 2.5\n'
             "willingness = { base = 1, per_second = 0.5, cap = 90, per_deviation = 0.25, deviation_above = 75 }"
         )
         assert rules == QueueRules(
             accept="both",
             max_gap=250.5,
+            default_rating=1200,
+            default_deviation=350,
             interval_ms=500,
             expire_after_seconds=60,
             heartbeat_seconds=2.5,
@@ -128,6 +134,10 @@ class TestValidFiles:
             "heartbeat_seconds = 0",
             "heartbeat_seconds = 1",
             "heartbeat_seconds = 3600",
+            "default_rating = -1_000_000",
+            "default_rating = 1_000_000",
+            "default_deviation = 0",
+            "default_deviation = 1_000_000",
             "willingness = { per_second = 0 }",
             "willingness = { per_second = 1_000_000 }",
             "willingness = { cap = 2_000_000 }",
@@ -214,6 +224,10 @@ class TestOneFault:
                 "willingness.kind",
                 '"linear", "stepped" or "exponential"; did you mean "stepped"?',
             ),
+            ("default_rating = 1_000_001", "default_rating", "a number, −1,000,000 … 1,000,000"),
+            ("default_rating = nan", "default_rating", "a number, −1,000,000 … 1,000,000"),
+            ('default_rating = "1500"', "default_rating", "a number, −1,000,000 … 1,000,000"),
+            ("default_deviation = -1", "default_deviation", "a number, 0 … 1,000,000"),
             ("willingness = { kind = 3 }", "willingness.kind", '"linear", "stepped" or "exponential"'),
             (
                 "willingness = 1.0",
@@ -264,7 +278,8 @@ class TestOneFault:
     def test_an_unknown_field_like_no_other_lists_the_fields(self) -> None:
         problem = only_problem("[ladder]\nzzz = 1")
         assert problem.bound == (
-            "the fields accept, expire_after_seconds, heartbeat_seconds, interval_ms, max_gap, willingness"
+            "the fields accept, default_deviation, default_rating, expire_after_seconds, heartbeat_seconds, "
+            "interval_ms, max_gap, willingness"
         )
 
     @pytest.mark.parametrize(
@@ -484,7 +499,8 @@ class TestCompiled:
     def test_is_canonical_and_complete(self, rules: QueueRules) -> None:
         text = rules.compiled()
         found = json.loads(text)
-        assert set(found) == COMPILED_KEYS
+        later = {name for name, default in LATER.items() if getattr(rules, name) != default}
+        assert set(found) == COMPILED_KEYS | later
         assert text == json.dumps(found, sort_keys=True, separators=(",", ":"))
         for key, value in found.items():
             assert isinstance(value, str) == (key in {"accept", "kind"})
@@ -494,6 +510,21 @@ class TestCompiled:
     @given(queue_rules(), queue_rules())
     def test_is_equal_exactly_for_equal_rules(self, one: QueueRules, other: QueueRules) -> None:
         assert (one == other) == (one.compiled() == other.compiled())
+
+    def test_text_that_an_older_program_stored_is_what_it_was(self) -> None:
+        """Given the rules of a program that knew no defaults for unknown players, then they read and compare equal."""
+        older = (
+            '{"accept":"sum","base":0,"cap":-1,"deviation_above":0,"doubling_ms":0,"every_ms":0,'
+            '"expire_after_ms":1800000,"heartbeat_ms":0,"interval_ms":0,"kind":"linear","max_gap":300,'
+            '"per_deviation":0,"per_second":1,"step":0}'
+        )
+        assert QueueRules().compiled() == older
+        assert QueueRules.from_compiled(older) == QueueRules()
+
+    def test_a_default_rating_is_kept_with_the_rules(self) -> None:
+        rules = QueueRules(default_rating=-0.0, default_deviation=0)
+        assert '"default_deviation":0,"default_rating":0,' in rules.compiled()
+        assert QueueRules.from_compiled(rules.compiled()) == rules
 
     def test_has_one_spelling_for_a_number(self) -> None:
         negative_zero = QueueRules(willingness=Linear(base=-0.0))

@@ -13,6 +13,8 @@
 -- KEYS[11] wake      list    hints for sleeping matchers
 -- KEYS[12] line      zset    rating -> ticket            (only for scripts that work on one line)
 -- KEYS[13] due:line  zset    ticket -> certificate, realm ms
+-- KEYS[14] ratings   zset    player -> rating in the queue          (only for enqueue, which looks up what is not given)
+-- KEYS[15] deviations hash   player -> deviation of that rating, "" for none
 --
 -- ARGV[1]  now       realm ms in a virtual realm, "" in one that runs on server time
 --

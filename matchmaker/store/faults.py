@@ -1,0 +1,73 @@
+"""What Postgres refuses, as this package's errors: each names what to do.
+
+By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html). A connection that was refused has none in
+psycopg2; there the server's words are looked at, in English, and passed on in any other language.
+"""
+
+from __future__ import annotations
+
+import re
+
+import psycopg2
+
+from matchmaker.errors import (
+    DatabaseSchema,
+    DatabaseUnavailable,
+    DatabaseUnsuitable,
+    MatchmakerError,
+)
+
+UPGRADE = "run `matchmaker db upgrade`"
+
+_REMEDIES = {
+    "25006": "it is read-only (a standby?): point MATCHMAKER_DATABASE_URL at the primary",
+    "28000": "it does not accept this user: check MATCHMAKER_DATABASE_URL and the server's pg_hba.conf",
+    "28P01": "it refuses the password: check the user and the password in MATCHMAKER_DATABASE_URL",
+    "3D000": "there is no such database: create it, or correct MATCHMAKER_DATABASE_URL",
+    "42501": "this user lacks a right: grant it, or give a user that owns the tables",
+    "53100": "its disk is full: free some space, what was refused is then tried again",
+    "53200": "it is out of memory",
+    "53300": "it has no connection left: raise its max_connections or run fewer processes",
+    "58030": "it cannot read or write its files: look at its log",
+}
+# Classes and codes after which the same request may well succeed a little later.
+_PASSING = re.compile("08|57P0|57014|55P03|40001|40P01")
+_MISSING = ("42P01", "42703", "3F000", "42883")
+_WORDS = {
+    "28P01": ("password authentication failed", "no password supplied"),
+    "28000": ("no pg_hba.conf entry", "role ", "Peer authentication failed", "Ident authentication failed"),
+    "3D000": ("database ",),
+    "53300": ("too many clients", "remaining connection slots", "too many connections"),
+}
+
+
+def _words(fault: psycopg2.Error) -> str:
+    """What the server or libpq said, on one line."""
+    said = str(fault).strip().partition("\n")[0]
+    return " ".join(said.split())
+
+
+def _code(fault: psycopg2.Error) -> str:
+    if fault.pgcode:
+        return str(fault.pgcode)
+    said = str(fault)
+    if "FATAL:" in said:
+        told = said.partition("FATAL:")[2].strip()
+        for code, words in _WORDS.items():
+            if any(told.startswith(word) or (word in told and code == "53300") for word in words):
+                return code
+    return ""
+
+
+def error_of(fault: psycopg2.Error, shown: str) -> MatchmakerError:
+    """The error that a psycopg2 error stands for. ``shown`` is the database's URL without a password."""
+    code = _code(fault)
+    if code in _REMEDIES:
+        return DatabaseUnsuitable(f"the database {shown} refuses: {_REMEDIES[code]} ({_words(fault)})")
+    if code in _MISSING:
+        return DatabaseSchema(f"another one ({_words(fault)})", "tables it makes", UPGRADE)
+    if not code and isinstance(fault, (psycopg2.OperationalError, psycopg2.InterfaceError)):
+        return DatabaseUnavailable(f"the database {shown} does not answer: {_words(fault)}")
+    if _PASSING.match(code):
+        return DatabaseUnavailable(f"the database {shown} does not serve now: {_words(fault)}")
+    return DatabaseUnsuitable(f"the database {shown} refuses: {_words(fault)}")

@@ -1,0 +1,161 @@
+"""From events to rows: what a batch of the stream means for the tables, as text that COPY reads. No I/O.
+
+A ticket that began and ended within the batch becomes one row. Bodies are those of ``lua/lib/events.lua``; a kind that
+is not known here (a newer program wrote it) is kept whole in the table ``events``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_NULL = "\\N"
+_PLAYERS_REMEMBERED = 200_000
+
+Ticket = tuple[str, int]
+"""A ticket's id and when it was enqueued: an id may come again once the realm has forgotten it."""
+
+
+def _text(value: str) -> str:
+    """The value as COPY reads it."""
+    return value.translate(_ESCAPES) if "\\" in value or not value.isprintable() else value
+
+
+def _number(value: float | None) -> str:
+    return _NULL if value is None else repr(value)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows of one transaction, a COPY line each, the realm's column left out.
+
+    ``tickets`` go by id, so that a later event of the batch replaces what an earlier one said; ``rules`` are the
+    (queue, version, event, ms) whose text the realm still has to be asked for; ``removed`` the queues that went.
+    """
+
+    events: int = 0
+    last: str = ""
+    tickets: dict[Ticket, str] = field(default_factory=dict)
+    players: dict[str, str] = field(default_factory=dict)
+    matches: list[str] = field(default_factory=list)
+    teams: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    rules: list[tuple[str, int, str, int]] = field(default_factory=list)
+    removed: list[tuple[str, int, int]] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """How many rows it writes, those of new players aside."""
+        return len(self.tickets) + len(self.matches) + len(self.teams) + len(self.kept) + len(self.rules)
+
+
+class Reader:
+    """Turns entries of one realm's stream into batches. Remembers which players it has told of."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        self._fresh: set[str] = set()
+        self._by_kind: dict[bytes, Callable[[Batch, str, dict[str, Any]], None]] = {
+            b"enqueued": self._enqueued,
+            b"matched": self._matched,
+            b"cancelled": self._ended,
+            b"expired": self._ended,
+            b"rules": self._rules,
+        }
+
+    def read(self, batch: Batch, entry: bytes, fields: dict[bytes, bytes]) -> None:
+        """Adds what one entry of the stream says."""
+        event = entry.decode()
+        batch.events += 1
+        batch.last = event
+        kind, text = fields.get(b"event", b""), fields.get(b"body", b"")
+        try:
+            body: Any = from_json(text)
+            handler = self._by_kind.get(kind)
+            if handler is None:
+                self._keep(batch, event, kind.decode("utf-8", "replace"), body)
+            else:
+                handler(batch, event, body)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # A stream that somebody else wrote into: kept as it came, and everything after it is still recorded.
+            self._keep(batch, event, "unreadable", {"text": text.decode("utf-8", "backslashreplace")})
+
+    def written(self) -> None:
+        """The batch is in the database: its players need not be told again."""
+        if len(self._known) > _PLAYERS_REMEMBERED:
+            self._known.clear()
+        self._known |= self._fresh
+        self._fresh.clear()
+
+    # -- kinds of event ------------------------------------------------------------------------------------------------
+
+    def _player(self, batch: Batch, player: str, line: str, since_ms: int) -> None:
+        if player not in self._known and player not in self._fresh:
+            self._fresh.add(player)
+            batch.players[player] = f"{line}\t{since_ms}"
+
+    def _enqueued(self, batch: Batch, event: str, body: dict[str, Any]) -> None:
+        at, ticket, player = int(body["at"]), str(body["ticket"]), str(body["player"])
+        name = _text(player)
+        batch.tickets[ticket, at] = (
+            f"{ticket}\t{at}\t{body['queue']}\t{name}\twaiting\t{_number(body['rating'])}\t"
+            f"{_number(body.get('deviation'))}\t{_text(body.get('data', ''))}\t{_NULL}\t\t{_NULL}"
+        )
+        self._player(batch, player, name, at)
+
+    def _matched(self, batch: Batch, event: str, body: dict[str, Any]) -> None:
+        at, queue = int(body["at"]), str(body["queue"])
+        tickets, teams = {}, []
+        for number, team in enumerate(body["teams"], 1):
+            for place, member in enumerate(team, 1):
+                ticket, player, waited = str(member["ticket"]), str(member["player"]), int(member["waited_ms"])
+                name, rating = _text(player), _number(member["rating"])
+                deviation = _number(member.get("deviation"))
+                teams.append(f"{event}\t{number}\t{place}\t{ticket}\t{name}\t{rating}\t{deviation}\t{at}\t{waited}")
+                tickets[ticket, at - waited] = (
+                    f"{ticket}\t{at - waited}\t{queue}\t{name}\tmatched\t{rating}\t{deviation}\t"
+                    f"{_text(member.get('data', ''))}\t{at}\t\t{event}"
+                )
+                self._player(batch, player, name, at - waited)
+        batch.matches.append(
+            f"{event}\t{queue}\t{int(body['rules'])}\t{at}\t{_number(body['gap'])}\t{_number(body['value'])}"
+        )
+        batch.tickets.update(tickets)
+        batch.teams += teams
+
+    def _ended(self, batch: Batch, event: str, body: dict[str, Any]) -> None:
+        at, ticket, player = int(body["at"]), str(body["ticket"]), str(body["player"])
+        began, name = at - int(body["waited_ms"]), _text(player)
+        kind = str(body["event"])
+        batch.tickets[ticket, began] = (
+            f"{ticket}\t{began}\t{body['queue']}\t{name}\t{kind}\t{_number(body['rating'])}\t"
+            f"{_number(body.get('deviation'))}\t{_text(body.get('data', ''))}\t{at}\t{_text(body['reason'])}\t{event}"
+        )
+        self._player(batch, player, name, began)
+        self._keep(batch, event, kind, body)
+
+    def _rules(self, batch: Batch, event: str, body: dict[str, Any]) -> None:
+        at, queue, version = int(body["at"]), str(body["queue"]), int(body["version"])
+        if body["change"] == "removed":
+            batch.removed.append((queue, version, at))
+        else:
+            batch.rules.append((queue, version, event, at))
+        self._keep(batch, event, "rules", body)
+
+    @staticmethod
+    def _keep(batch: Batch, event: str, kind: str, body: Any) -> None:
+        told = body if isinstance(body, dict) else {}
+        at = told.get("at")
+        at_ms = at if isinstance(at, int) else int(event.partition("-")[0])
+        queue = _text(str(told.get("queue", "")))
+        text = _text(to_json(body).decode().replace("\\u0000", "\\ufffd"))
+        batch.kept.append(f"{event}\t{_text(kind)}\t{queue}\t{at_ms}\t{text}")
+
+
+def rules_field(queue: str, version: int) -> str:
+    """Where the realm's hash ``rules`` keeps the text of a version (see :meth:`Keys.rules`)."""
+    return f"v:{queue}:{version}"

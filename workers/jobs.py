@@ -1,0 +1,137 @@
+"""The RQ jobs there are, and how one asks for them: ids in and nothing else, one fixed id a realm and kind.
+
+- ``drain-<realm>``: brings the stream into Postgres until it is quiet.
+- ``tick-<realm>``: every 30 s by RQ's scheduler; asks for a drain, whatever became of the last one.
+- ``reconcile-<realm>``: every 10 min; names what the realm lost.
+
+A job is asked for with ``unique=True``: however many matchers ask, one runs. What stands in its way and will never end,
+because its worker was killed, is removed first.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+import redis
+from rq import Queue, Repeat, Retry, Worker
+from rq.exceptions import DuplicateJobError, NoSuchJobError
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+
+QUEUE: Final = "matchmaker"
+"""One queue and one worker class of jobs: RQ hands a job over safely only to workers of a single queue."""
+
+TICK_SECONDS: Final = 30
+RECONCILE_SECONDS: Final = 600
+DRAIN_SECONDS: Final = 60
+"""A drain leaves after so long, so that every realm has its turn."""
+
+SILENT_SECONDS: Final = 40
+"""A started job whose worker told nothing for so long has none. Longer than the 30 s of a plain ``rq worker``."""
+
+FAILURES_KEPT_SECONDS: Final = 86_400
+_OVER = (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
+_RETRY_SECONDS = [1, 2, 5, 10]
+_FOR_EVER = 1_000_000
+
+
+class Jobs:
+    """Asks for jobs on one RQ queue. ``client`` must not decode replies."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self.queue = Queue(QUEUE, connection=client, serializer=JSONSerializer)
+
+    def drain(self, realm: str) -> bool:
+        """A drain of the realm as soon as a worker is free; False if one is queued or at work already."""
+        return self._ask(
+            "drain", realm, retry=Retry(max=len(_RETRY_SECONDS), interval=_RETRY_SECONDS), seconds=3 * DRAIN_SECONDS
+        )
+
+    def keep_ticking(self, realms: Iterable[str]) -> None:
+        """Sees to it that the jobs that come by themselves do."""
+        for realm in realms:
+            self._ask("tick", realm, repeat=Repeat(times=_FOR_EVER, interval=TICK_SECONDS), seconds=TICK_SECONDS)
+            every = Repeat(times=_FOR_EVER, interval=RECONCILE_SECONDS)
+            self._ask("reconcile", realm, repeat=every, seconds=RECONCILE_SECONDS)
+
+    def again(self, realm: str) -> None:
+        """For a drain to ask, which cannot ask for itself while it runs: another one, behind all that is queued."""
+        self._ask("tick", realm, id_=f"again-{realm}", seconds=TICK_SECONDS)
+
+    def others_wait(self) -> bool:
+        """Whether more jobs are queued than workers are free: a long one then makes room."""
+        return self.queue.count > 0
+
+    def _ask(
+        self,
+        kind: str,
+        realm: str,
+        *,
+        seconds: int,
+        id_: str = "",
+        retry: Retry | None = None,
+        repeat: Repeat | None = None,
+    ) -> bool:
+        id_ = id_ or f"{kind}-{realm}"
+        for _ in range(2):
+            try:
+                self.queue.enqueue(
+                    f"workers.recorder.{kind}",
+                    realm,
+                    job_id=id_,
+                    unique=True,
+                    retry=retry,
+                    repeat=repeat,
+                    job_timeout=seconds,
+                    result_ttl=0,
+                    failure_ttl=FAILURES_KEPT_SECONDS,
+                )
+            except DuplicateJobError:
+                if not self._remove_dead(id_):
+                    return False
+            else:
+                return True
+        return False
+
+    def _remove_dead(self, id_: str) -> bool:
+        """Takes a job out of the way that will not run any more; False if it will, or does."""
+        try:
+            job = Job.fetch(id_, connection=self.client, serializer=JSONSerializer)
+            status = job.get_status(refresh=False)
+            alive = status not in _OVER
+            if status is JobStatus.STARTED:
+                alive = not self._silent(job) and not self._orphaned(job)
+            elif status is JobStatus.QUEUED:
+                alive = self.queue.get_job_position(id_) is not None or not self._silent(job)
+            elif status is JobStatus.SCHEDULED:
+                alive = self.client.zscore(self.queue.scheduled_job_registry.key, id_) is not None
+        except NoSuchJobError:
+            return True
+        if not alive:
+            job.delete()
+        return not alive
+
+    @staticmethod
+    def _silent(job: Job) -> bool:
+        told = job.last_heartbeat or job.enqueued_at
+        if told is None:
+            return True
+        return (datetime.now(UTC) - told.replace(tzinfo=told.tzinfo or UTC)).total_seconds() > SILENT_SECONDS
+
+    def _orphaned(self, job: Job) -> bool:
+        """Whether the job's worker ran on this machine and is gone."""
+        worker = Worker.find_by_key(f"rq:worker:{job.worker_name}", connection=self.client) if job.worker_name else None
+        if worker is None or worker.hostname != socket.gethostname() or not worker.pid:
+            return False
+        try:
+            os.kill(worker.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return False

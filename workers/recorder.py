@@ -1,0 +1,208 @@
+"""The recorder: an RQ worker whose jobs bring the event stream into Postgres.
+
+Any number of recorders, here or elsewhere, share the work; kill any of them at any time. A plain
+``rq worker --with-scheduler --serializer rq.serializers.JSONSerializer matchmaker`` does the same; this one also
+notices at once when it is asked to leave, and leaves nothing behind when it is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import Any
+
+import redis
+import structlog
+from redis.backoff import ExponentialWithJitterBackoff
+from rq import Worker
+from rq.scheduler import RQScheduler
+from rq.serializers import JSONSerializer
+
+from matchmaker.connect import connection_options, open_client
+from matchmaker.errors import InvalidInput
+from matchmaker.settings import Settings
+from matchmaker.store.connect import Database
+from matchmaker.store.drain import Drain
+from matchmaker.store.reconcile import reconcile as reconcile_realm
+from workers.jobs import DRAIN_SECONDS, Jobs
+
+LINGER_SECONDS = 10.0
+"""A drain that finds nothing more stays so long: starting the next one costs a fork."""
+
+PATIENCE_SECONDS = 5.0
+"""For the drain of a worker that was killed: it notices within a second or two and leaves."""
+
+YIELD_SECONDS = 5.0
+"""A drain that has had so long leaves when other jobs wait."""
+
+MONITOR_SECONDS = 5
+LONGEST_PAUSE_SECONDS = 10.0
+
+log = structlog.get_logger()
+
+
+class _Asked:
+    """Whether this process was asked to leave: SIGUSR1, from the worker whose job it runs."""
+
+    to_leave = False
+
+
+def _note(_signum: int, _frame: FrameType | None) -> None:
+    _Asked.to_leave = True
+
+
+# -- the jobs ----------------------------------------------------------------------------------------------------------
+
+
+def drain(realm: str) -> None:
+    """RQ job: writes what happened in the realm, until nothing more comes."""
+    parent, began = os.getppid(), time.monotonic()
+    with _places() as (client, database, jobs):
+
+        def leave() -> bool:
+            worked = time.monotonic() - began
+            if _Asked.to_leave or os.getppid() != parent or worked > DRAIN_SECONDS:
+                return True
+            return worked > YIELD_SECONDS and jobs.others_wait()
+
+        with Drain(client, database, realm, patience_seconds=PATIENCE_SECONDS) as work:
+            report = work.run(linger_seconds=LINGER_SECONDS, leave=leave)
+        for warning in report.warnings:
+            log.warning("the realm lost writes", detail=warning)
+        if report.restarted:
+            _tell_losses(reconcile_realm(client, database, realm), realm)
+        if report.events:
+            log.info(
+                "recorded", realm=realm, events=report.events, matches=report.matches, seconds=round(report.seconds, 3)
+            )
+        if report.behind:
+            jobs.again(realm)
+
+
+def tick(realm: str) -> None:
+    """RQ job, every 30 s: asks for a drain if none is there."""
+    with contextlib.closing(_rq_client(Settings.load())) as client:
+        Jobs(client).drain(realm)
+
+
+def reconcile(realm: str) -> None:
+    """RQ job, every 10 min: marks and names what the realm has lost."""
+    with _places() as (client, database, _):
+        _tell_losses(reconcile_realm(client, database, realm), realm)
+
+
+def _tell_losses(found: Any, realm: str) -> None:
+    if found.lost_tickets or found.lost_matches:
+        log.error(
+            "the server lost acknowledged writes",
+            realm=realm,
+            tickets=found.lost_tickets[:20],
+            matches=found.lost_matches[:20],
+            lost_tickets=len(found.lost_tickets),
+            lost_matches=len(found.lost_matches),
+        )
+
+
+@contextlib.contextmanager
+def _places() -> Iterator[tuple[redis.Redis, Database, Jobs]]:
+    """The realm's server, the database and RQ's server, as the environment has them."""
+    settings = Settings.load()
+    if settings.redis_url is None:
+        raise InvalidInput("MATCHMAKER_REDIS_URL", None, "the URL of the server whose realms are recorded")
+    if settings.database_url is None:
+        raise InvalidInput("MATCHMAKER_DATABASE_URL", None, "the URL of the database to record in")
+    with (
+        open_client(settings.redis_url.get_secret_value()) as client,
+        Database(settings.database_url.get_secret_value()) as database,
+        contextlib.closing(_rq_client(settings)) as rq,
+    ):
+        yield client, database, Jobs(rq)
+
+
+def _rq_client(settings: Settings) -> redis.Redis:
+    url = settings.rq_url or settings.redis_url
+    if url is None:
+        raise InvalidInput("MATCHMAKER_RQ_URL", None, "the URL of RQ's server, or MATCHMAKER_REDIS_URL")
+    return open_client(url.get_secret_value())
+
+
+# -- the process -------------------------------------------------------------------------------------------------------
+
+
+class TetheredScheduler(RQScheduler):
+    """RQ's scheduler, a child process of the worker; this one ends with the worker, however that died."""
+
+    _parent = 0
+
+    def work(self) -> None:
+        self._parent = os.getppid()
+        super().work()
+
+    def heartbeat(self) -> None:
+        if os.getppid() != self._parent:
+            self.request_stop()
+            return
+        super().heartbeat()
+
+
+class RecorderWorker(Worker):
+    """RQ's worker; asks the job at work to come to an end when it is asked itself, and tells :func:`run`."""
+
+    asked: threading.Event
+
+    def handle_warm_shutdown_request(self) -> None:
+        super().handle_warm_shutdown_request()
+        self.asked.set()
+        if self.horse_pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.horse_pid, signal.SIGUSR1)
+
+    def _start_scheduler(self, burst: bool = False, logging_level: Any = None, *_: Any, **__: Any) -> None:
+        level = self.log.level if logging_level is None else logging_level
+        self.scheduler = TetheredScheduler(
+            self.queues, connection=self.connection, logging_level=level, serializer=self.serializer
+        )
+        self.scheduler.acquire_locks()
+        if self.scheduler.acquired_locks:
+            self.scheduler.start()
+
+
+def run(rq_url: str, realms: Sequence[str]) -> None:
+    """A recorder until SIGTERM or SIGINT. RQ's worker ends at many an error of its server; then another one begins."""
+    signal.signal(signal.SIGUSR1, _note)
+    asked = threading.Event()
+    pause, failures = ExponentialWithJitterBackoff(base=0.1, cap=LONGEST_PAUSE_SECONDS), 0
+    log.info("recorder started", realms=list(realms))
+    while not asked.is_set():
+        for number in (signal.SIGTERM, signal.SIGINT):  # RQ's worker installs its own, and gives them back to nobody
+            signal.signal(number, lambda *_: asked.set())
+        began, fault = time.monotonic(), "RQ's worker ended"
+        with redis.Redis.from_url(rq_url, **connection_options(rq_url)) as client:
+            try:
+                worker = _worker(client, realms, asked)
+                if not asked.is_set():
+                    worker.work(with_scheduler=True, logging_level=None)
+            except redis.RedisError as error:
+                fault = str(error)
+        if not asked.is_set():
+            failures = 0 if time.monotonic() - began > LONGEST_PAUSE_SECONDS else failures + 1
+            log.warning("recorder begins again", error=fault, failures=failures)
+            asked.wait(pause.compute(failures))
+    log.info("recorder left", realms=list(realms))
+
+
+def _worker(client: redis.Redis, realms: Sequence[str], asked: threading.Event) -> RecorderWorker:
+    jobs = Jobs(client)
+    jobs.keep_ticking(realms)
+    for realm in realms:
+        jobs.drain(realm)
+    worker = RecorderWorker(
+        [jobs.queue], connection=client, serializer=JSONSerializer, job_monitoring_interval=MONITOR_SECONDS
+    )
+    worker.asked = asked
+    return worker
