@@ -182,8 +182,7 @@ class EmbeddedPostgres(GuardedServer):
         if sockets.answering_pid(self.socket_dir) == 0:  # a system that does not end it together with its guard
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
-        postgres.await_unused(self.data_dir)
-        sockets.remove_socket(self.socket_dir)
+        postgres.clean_up_after_guard(self.data_dir, self.socket_dir)
 
 
 def _by_version(major: int) -> dict[str, str]:

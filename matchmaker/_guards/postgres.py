@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from matchmaker._guards.cluster import (
+    DATA_FOLDER,
     DATABASE,
     USER,
     Programs,
@@ -40,7 +41,7 @@ from matchmaker._guards.common import (
     take_folder,
 )
 from matchmaker._guards.identity import Identity, as_identity, choose_identity
-from matchmaker._guards.sockets import PORT, answering_pid, socket_folder
+from matchmaker._guards.sockets import PORT, answering_pid, remove_socket, socket_folder
 
 LOG_FILE = "postgres.log"
 _PR_SET_CHILD_SUBREAPER, _IPC_RMID = 36, 0
@@ -82,24 +83,27 @@ def end_strays() -> None:
             os.waitpid(-1, 0)
 
 
-def forget_shared_memory(request: Request, identity: Identity) -> None:
-    """Removes the few bytes of System V memory by which a server that was killed marked its folder as in use.
-
-    A namespace takes them with it. Otherwise their owner may remove them: a child that becomes that one.
-    """
+def forget_shared_memory(data: Path) -> None:
+    """Removes the few bytes of System V memory by which a server that was killed marked its folder as in use."""
     try:
-        text = (request.data / "postmaster.pid").read_text(encoding="utf-8", errors="replace")
+        text = (data / "postmaster.pid").read_text(encoding="utf-8", errors="replace")
         memory = int(text.splitlines()[6].split()[1])
     except (OSError, IndexError, ValueError):
         return  # it ended in good order
     import ctypes
 
-    shmctl, prepare = ctypes.CDLL(None).shmctl, as_identity(identity)
-    child = os.fork()
+    ctypes.CDLL(None).shmctl(memory, _IPC_RMID, None)
+
+
+def forget_shared_memory_as(identity: Identity, data: Path) -> None:
+    """The same by a child that becomes its owner. A namespace of its own takes the memory with it anyway."""
+    if identity.namespaced:
+        return
+    prepare, child = as_identity(identity), os.fork()
     if child == 0:
         try:
             prepare()
-            shmctl(memory, _IPC_RMID, None)
+            forget_shared_memory(data)
         finally:
             os._exit(0)
     os.waitpid(child, 0)
@@ -124,16 +128,20 @@ def start(request: Request, programs: Programs, place: Path) -> subprocess.Popen
     return server
 
 
-def await_unused(folder: Path) -> None:
-    """After guard and server were killed: waits until the server's other processes have noticed, a moment as a rule."""
+def clean_up_after_guard(folder: Path, place: Path) -> None:
+    """What a guard that was killed with its server could not do, once the server's other processes have noticed: a
+    moment as a rule. If somebody else uses the folder by now, it is theirs."""
     deadline = time.monotonic() + LOCK_SECONDS
     with contextlib.suppress(FileNotFoundError), (folder / LOCK_FILE).open("rb") as lock:
         while time.monotonic() < deadline:
             try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                return
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 time.sleep(0.01)
+                continue
+            forget_shared_memory(folder / DATA_FOLDER)
+            remove_socket(place)
+            return
 
 
 def serve(request: Request, watch: Watch) -> None:
@@ -147,8 +155,7 @@ def serve(request: Request, watch: Watch) -> None:
             identity.own(mine.fileno())
         place = held.enter_context(socket_folder(folder, identity))
         inherit_strays()
-        if not identity.namespaced:
-            held.callback(forget_shared_memory, request, identity)
+        held.callback(forget_shared_memory_as, identity, request.data)
         held.callback(end_strays)
         server = start(request, Programs(request, identity, lock, log, watch), place)
         url = f"postgresql:///{DATABASE}?host={quote(str(place), safe='')}&port={PORT}&user={USER}"

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import click
+from pydantic import SecretStr
 
 from matchmaker.cli.exits import Exit, exit_of
 from matchmaker.cli.output import Output
@@ -20,6 +21,10 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float) ->
     if not math.isfinite(value):
         raise click.BadParameter(f"{value} is not a finite number.", context, parameter)
     return value
+
+
+def _revealed(url: SecretStr | None) -> str | None:
+    return None if url is None else url.get_secret_value()
 
 
 @click.command()
@@ -79,11 +84,13 @@ def demo(
 ) -> int:
     """Let players arrive, match them, and judge the outcome.
 
-    Starts an embedded server, matchers and two processes full of players. Each player has a listener of its own; most
-    wait for a match, some cancel, some disconnect and resume, and now and then a pub/sub connection is killed. With
-    MATCHMAKER_REDIS_URL set, a realm of its own on that server is used, and removed afterwards.
+    Starts an embedded server and an embedded Postgres, matchers, a recorder and two processes full of players. Each
+    player has a listener of its own; most wait for a match, some cancel, some disconnect and resume, and now and then a
+    pub/sub connection is killed. With MATCHMAKER_REDIS_URL or MATCHMAKER_DATABASE_URL set, a realm of its own on those
+    is used, and removed afterwards.
 
-    Exit code 1 if a promise was broken: the checker objects, or a player missed an event or got one twice.
+    Exit code 1 if a promise was broken: the checker objects, Postgres does not hold what happened, or a player missed
+    an event or got one twice.
     """
     from rich.console import Console
 
@@ -91,7 +98,7 @@ def demo(
     from matchmaker.demo.run import run_demo
 
     try:
-        url = Settings.load().redis_url
+        settings = Settings.load()
         options = DemoOptions(
             seed=random_seed() if seed is None else seed,
             rate=rate,
@@ -102,7 +109,9 @@ def demo(
             rules=rules,
             json=out,
             plots=plots,
-            redis_url=None if url is None else url.get_secret_value(),
+            redis_url=_revealed(settings.redis_url),
+            database_url=_revealed(settings.database_url),
+            rq_url=_revealed(settings.rq_url),
         )
         report = run_demo(options, Console())
     except MatchmakerError as error:

@@ -32,7 +32,8 @@ class DemoOptions:
 
     The seed fixes arrivals, ratings and behaviours, not what the matchers make of them: they run against the clock.
     ``ratings`` is a csv file or None for the built-in distribution, ``rules`` a rules file or None for
-    :func:`rules_text`. ``redis_url`` None starts the embedded server.
+    :func:`rules_text`. ``redis_url`` None starts the embedded server, ``database_url`` None the embedded Postgres;
+    ``rq_url`` None: RQ's jobs are on the realm's server.
     """
 
     seed: int
@@ -45,3 +46,5 @@ class DemoOptions:
     json: Path | None = None
     plots: Path = Path("demo")
     redis_url: str | None = None
+    database_url: str | None = None
+    rq_url: str | None = None

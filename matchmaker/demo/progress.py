@@ -22,7 +22,7 @@ PLAIN_SECONDS = 2.0
 
 
 def status_line(stage: Stage) -> str:
-    """``ladder   waiting 38   matched 11,204   wait p50 4.1 s  p95 17 s   gap mean 14   bell p99 3.1 ms``."""
+    """``ladder   waiting 38   matched 11,204   wait p50 4.1 s  p95 17 s   gap mean 14   bell p99 3.1 ms …``."""
     truth = stage.truth
     waits = figures(truth.waits_ms[-RECENT:])
     gap = figures(truth.gaps[-RECENT:])["mean"]
@@ -30,7 +30,8 @@ def status_line(stage: Stage) -> str:
     return (
         f"{stage.options.queue:8} waiting {truth.waiting:<6,} matched {truth.matched:<8,} "
         f"wait p50 {_seconds(waits['p50'])}  p95 {_seconds(waits['p95'])}   "
-        f"gap mean {'–' if gap is None else f'{gap:.3g}':<5} bell p99 {'–' if bell is None else f'{bell:.1f} ms'}"
+        f"gap mean {'–' if gap is None else f'{gap:.3g}':<5} bell p99 {'–' if bell is None else f'{bell:.1f} ms':<9} "
+        f"recorded {stage.recorded:,}/{len(truth.gaps):,}"
     )
 
 

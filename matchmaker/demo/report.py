@@ -9,6 +9,7 @@ from typing import Any
 from matchmaker.checker import check_listeners
 from matchmaker.demo.figures import figures
 from matchmaker.demo.ratings import BUILT_IN
+from matchmaker.demo.records import count_rows
 from matchmaker.demo.stage import Stage
 
 SLOW_MS = 250.0
@@ -24,7 +25,7 @@ class Report:
 
     ``violations`` are the checker's sentences about the realm, ``misheard`` those about listeners, of whom ``missed``
     events were not and ``duplicated`` events were more than once heard. ``faults`` are processes or players that met
-    what should not happen.
+    what should not happen. ``rows`` counts the realm's rows in Postgres, by table.
     """
 
     stage: Stage
@@ -33,6 +34,7 @@ class Report:
     missed: int
     duplicated: int
     faults: list[str]
+    rows: dict[str, int]
     notes: list[str] = field(default_factory=list)
     picture: str | None = None
 
@@ -49,6 +51,7 @@ class Report:
             "arrived": outcomes.total(),
             **{state: outcomes[state] for state in OUTCOMES},
             "matches": len(truth.gaps),
+            "rows": self.rows,
             "wait_ms": figures(truth.waits_ms),
             "doorbell_ms": figures(crowds.doorbell_ms),
             "gap": figures(truth.gaps),
@@ -84,6 +87,8 @@ class Report:
         return [
             f"{body['arrived']:,} players arrived{when}: {became}",
             *_table(body),
+            f"recorded {body['rows']['matches']:,}/{body['matches']:,} matches, {sum(body['rows'].values()):,} rows in "
+            f"Postgres {self.stage.place.postgres}",
             f"{body['connections_killed']} pub/sub connections killed, {body['resumed']:,} players away and back, "
             f"{body['cancelled_too_late']:,} cancels too late",
             *(f"note: {note}" for note in self.notes),
@@ -111,7 +116,9 @@ def judge(stage: Stage) -> Report:
         missed=listeners.missed,
         duplicated=listeners.duplicated,
         faults=[*stage.faults, *crowds.faults],
+        rows=count_rows(stage.place.database, stage.place.realm),
     )
+    report.violations += [str(violation) for violation in stage.check_records().violations]
     if crowds.came != len(ledger.tickets):
         report.faults.append(f"{crowds.came:,} tickets were acknowledged, {len(ledger.tickets):,} are in the stream")
     lag = figures(crowds.lag_ms)["p99"]

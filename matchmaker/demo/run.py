@@ -31,7 +31,7 @@ def run_demo(options: DemoOptions, console: Console) -> Report:
     ratings = [] if options.ratings is None else load_ratings(options.ratings)
     rules = _rules(options)
     _try_files(options)
-    with open_place(options.redis_url) as place:
+    with open_place(options.redis_url, options.database_url, options.rq_url) as place:
         for line in _introduction(options, place, ratings):
             _say(console, line)
         with shown(console) as watch:
@@ -78,8 +78,8 @@ def _try_files(options: DemoOptions) -> None:
 def _introduction(options: DemoOptions, place: Place, ratings: Sequence[float]) -> list[str]:
     drawn = BUILT_IN if options.ratings is None else f"{len(ratings):,} of {options.ratings}, with replacement"
     return [
-        f"demo of {place.name.capitalize()} {place.version}, {options.matchers} matchers, {PLAYER_PROCESSES} processes "
-        "of players",
+        f"demo of {place.name.capitalize()} {place.version} and Postgres {place.postgres}: {options.matchers} "
+        f"matchers, a recorder, {PLAYER_PROCESSES} processes of players",
         f"{options.rate:g} players/s for {options.seconds:g} s, seed {options.seed}; ratings: {drawn}",
     ]
 

@@ -8,18 +8,20 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import redis
 from redis import exceptions
 
 from matchmaker.aio import Matchmaker
-from matchmaker.checker import Report, check
+from matchmaker.checker import RecordsReport, Report, check, check_records
 from matchmaker.connect import SOCKET_TIMEOUT_SECONDS, connection_options
 from matchmaker.demo.children import Child
 from matchmaker.demo.messages import Crowd, News
 from matchmaker.demo.options import PLAYER_PROCESSES, DemoOptions
 from matchmaker.demo.server import Place
 from matchmaker.demo.truth import Truth
+from matchmaker.model import event_order
 from matchmaker.rules import QueueRules
 
 START_SECONDS = 30.0
@@ -31,6 +33,8 @@ SETTLE_SECONDS = 6.0
 FIRST_CUT_SECONDS = 1.0
 CUT_SECONDS = (2.0, 4.0)
 RETAIN_SECONDS = 600
+RECORD_SECONDS = 45.0
+"""A match is recorded within that, also when its recorder was killed (docs/records.md)."""
 
 
 @dataclass(slots=True)
@@ -63,8 +67,9 @@ class Stage:
     """One demo being played. ``watch`` is called a few times a second, to show how it goes; ``say`` tells a person.
 
     Read its attributes then and afterwards: ``phase``, ``elapsed`` (s since the first arrival was due), ``truth``,
-    ``crowds``, ``cuts`` (pub/sub connections killed), ``faults`` (sentences), ``interrupted``, ``alive`` (the checker's
-    report from before the matchers left) and ``alive_since_ms`` (realm ms since which there were matchers).
+    ``crowds``, ``recorded`` (matches in Postgres), ``cuts`` (pub/sub connections killed), ``faults`` (sentences),
+    ``interrupted``, ``alive`` (the checker's report from before the matchers left) and ``alive_since_ms`` (realm ms
+    since which there were matchers).
     """
 
     def __init__(
@@ -86,6 +91,8 @@ class Stage:
         self.cuts = 0
         self.faults: list[str] = []
         self.interrupted = False
+        self.recorded = 0
+        self._behind = 0
         self.alive: Report | None = None
         self.alive_since_ms: int | None = None
         self._ratings = ratings
@@ -95,9 +102,10 @@ class Stage:
         self.truth = Truth(self._mm.redis, place.realm)
         self._matchers: list[Child] = []
         self._players: list[Child] = []
+        self._recorder: Child | None = None
         self._here: dict[str, int] = {}
         self._done: set[str] = set()
-        self._leaving = False
+        self._leaving = self._ended = False
         self._matchers_ended = 0
         self._broken = False
         self._start = 0.0
@@ -122,9 +130,11 @@ class Stage:
                 await self._wind_down()
                 await self._check_alive()
                 await self._send_everybody_home()
+                await self._await_records()
             finally:
-                self._leaving = True
-                await asyncio.gather(*(child.end() for child in [*self._matchers, *self._players]))
+                self._leaving = self._ended = True
+                recorder = [] if self._recorder is None else [self._recorder]
+                await asyncio.gather(*(child.end() for child in [*self._matchers, *recorder, *self._players]))
                 for job in jobs:
                     job.cancel()
                 await asyncio.gather(*jobs, return_exceptions=True)
@@ -141,11 +151,15 @@ class Stage:
         options, place = self.options, self.place
         retain = max(RETAIN_SECONDS, round(options.seconds + 2 * WIND_DOWN_SECONDS + SETTLE_SECONDS))
         await self._mm.apply_rules(self.rules, retain_seconds=retain)
-        settings = {"MATCHMAKER_REDIS_URL": place.url}
+        settings = place.settings()
         for number in range(1, options.matchers + 1):
             child = await Child.start(f"matcher {number}", "workers", "--tethered", place.realm, settings=settings)
             self._matchers.append(child)
             jobs.append(asyncio.create_task(self._watch_matcher(child)))
+        self._recorder = await Child.start(
+            "recorder", "matchmaker.cli", "recorder", "--leave-on-eof", "--realm", place.realm, settings=settings
+        )
+        jobs.append(asyncio.create_task(self._watch_recorder(self._recorder)))
         for part in range(PLAYER_PROCESSES):
             child = await Child.start(f"players {part}", "matchmaker.demo.players", speaks=True)
             self._players.append(child)
@@ -214,6 +228,12 @@ class Stage:
                 ledger=self.truth.ledger,
             )
 
+    def check_records(self) -> RecordsReport:
+        """The checker's report on what Postgres holds of the realm; all of it is recorded by now."""
+        url, place = self.place.url, self.place
+        with redis.Redis.from_url(url, socket_timeout=SOCKET_TIMEOUT_SECONDS, **connection_options(url)) as client:
+            return check_records(client, place.database, place.realm, drained=True)
+
     async def _send_everybody_home(self) -> None:
         """First no more matches, then time for everybody to hear of those there are, then the end."""
         self.phase = "settling"
@@ -222,6 +242,12 @@ class Stage:
         await self._tick_until(lambda: sum(self._here.values()) <= self.truth.waiting, SETTLE_SECONDS, hurry=False)
         await self._tell_players({"stop": "everybody"})
         await self._tick_until(lambda: len(self._done) == PLAYER_PROCESSES, START_SECONDS, hurry=False)
+
+    async def _await_records(self) -> None:
+        """Until Postgres has everything, within the time a recorder is allowed."""
+        self.phase = "recording"
+        if not await self._tick_until(lambda: self._behind == 0, RECORD_SECONDS, hurry=False) and not self._broken:
+            self.faults.append(f"after {RECORD_SECONDS:g} s {self._behind:,} events were not recorded yet")
 
     # -- ticking ---------------------------------------------------------------------------------------------------
 
@@ -238,12 +264,22 @@ class Stage:
     async def _tick(self, seconds: float = TICK_SECONDS) -> None:
         await asyncio.sleep(seconds)
         await self.truth.read()
+        await self._read_records()
         if self._start:
             self.elapsed = max(0.0, time.monotonic() - self._start)
         if self.phase == "arriving" and self.elapsed >= self._next_cut:
             self._next_cut = self.elapsed + self._rng.uniform(*CUT_SECONDS)
             await self._cut_one()
         self._watch(self)
+
+    async def _read_records(self) -> None:
+        """How far the recorder has come, as the realm's server knows it: the database is not asked."""
+        groups: Any = await self._mm.redis.xinfo_groups(self._mm.calls.keys.events)
+        place = next((group["last-delivered-id"].decode() for group in groups if group["name"] == b"recorder"), "0-0")
+        matches, last = self.truth.ledger.matches, self.truth.ledger.last_id
+        while self.recorded < len(matches) and event_order(matches[self.recorded].event) <= event_order(place):
+            self.recorded += 1
+        self._behind = 0 if event_order(place) >= event_order(last) else 1 + len(matches) - self.recorded
 
     async def _cut_one(self) -> None:
         """Kills one of the players' pub/sub connections: who listened over it must notice and read what it missed."""
@@ -270,6 +306,12 @@ class Stage:
                 self._done.add(child.name)
         if child.name not in self._done:
             self.faults.append(await child.wait())
+            self._broken = True
+
+    async def _watch_recorder(self, child: Child) -> None:
+        words = await child.wait()
+        if not self._ended:
+            self.faults.append(words)
             self._broken = True
 
     async def _watch_matcher(self, child: Child) -> None:

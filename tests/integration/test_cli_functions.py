@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from matchmaker import __version__
-from matchmaker.functions import LIBRARY, library_source, load, script_names, status
+from matchmaker.functions import LIBRARY, library_source, load, script_names, status, unload
 from tests.integration.terminal import Cli
 from tests.protocol.programs import redis_cli
 from tests.servers import StartServer
@@ -19,9 +19,9 @@ from tests.servers import StartServer
 @pytest.fixture(autouse=True)
 def no_library(redis_client: redis.Redis) -> Iterator[None]:
     """Functions belong to the whole server: the suite's has none before and after."""
-    redis_client.function_flush()
+    unload(redis_client)
     yield
-    redis_client.function_flush()
+    unload(redis_client)
 
 
 def test_load_says_what_it_did_and_status_what_is_there(cli: Cli, redis_client: redis.Redis) -> None:

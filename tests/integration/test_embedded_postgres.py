@@ -573,6 +573,24 @@ def test_parallel_queries_share_memory_in_the_data_folder(own_postgres: StartPos
     assert setting(own_postgres().url, "dynamic_shared_memory_type") == "mmap"
 
 
+def test_a_killed_guards_leftovers_are_cleaned_up_unless_the_folder_has_a_new_user(tmp_path: Path) -> None:
+    """Given a server whose guard was killed and a second one on its folder, when the first is stopped, then the second
+    is left alone; without a second one nothing is left."""
+    folder = tmp_path / ("x" * 110)
+    first = EmbeddedPostgres(folder, fast=True).start()
+    place = first.socket_dir
+    os.kill(first.guard_pid, signal.SIGKILL)
+    with EmbeddedPostgres(folder, fast=True) as second:
+        assert second.socket_dir == place
+        first.stop()
+        assert ask(second.url, "SELECT 1") == [(1,)]
+
+    with EmbeddedPostgres(folder, fast=True) as third:
+        os.kill(third.guard_pid, signal.SIGKILL)
+        assert third.wait(SOON)
+    assert not place.exists()
+
+
 # -- what can be wrong -------------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from matchmaker.functions import unload
 from tests.integration.matchers import MatcherProcess
 from tests.integration.terminal import ROOT
 from tests.protocol.drivers import CLIENT, Cli, Driver, Node, Socket
@@ -94,6 +95,6 @@ def start_matcher(redis_url: str, realm: str) -> Iterator[Callable[[], MatcherPr
 @pytest.fixture(autouse=True)
 def no_library(redis_client: redis.Redis) -> Iterator[None]:
     """Functions belong to the whole server: the suite's has none before and after."""
-    redis_client.function_flush()
+    unload(redis_client)
     yield
-    redis_client.function_flush()
+    unload(redis_client)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import uuid
@@ -161,8 +162,10 @@ class Shells:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for shell in self.shells.values():
-            os.killpg(shell.pid, 15)  # a session of its own: the shell and what runs in it
+            assert shell.stdin is not None
+            assert shell.stdout is not None
+            os.killpg(shell.pid, signal.SIGTERM)  # a session of its own: the shell and what runs in it
+            shell.stdout.read()  # to its end: all of them are gone, a matcher last
             shell.wait(END_SECONDS)
-            for stream in (shell.stdin, shell.stdout):
-                if stream is not None:
-                    stream.close()
+            shell.stdin.close()
+            shell.stdout.close()

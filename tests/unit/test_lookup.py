@@ -7,11 +7,10 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-import psycopg2
 import pytest
 
 from matchmaker import errors
@@ -81,6 +80,15 @@ def wait_for_waiting(database: Database, count: int) -> None:
             found = (cursor.fetchone() or (None, -1))[1]
 
 
+def both_stuck(database: Database, lookup: RatingLookup, threads: ThreadPoolExecutor) -> list[Future[Found]]:
+    """Has both of a lookup's queries wait for a database that is held up: for a, and for b."""
+    asked = []
+    for number, player in enumerate("ab", 1):
+        asked.append(threads.submit(lookup.find, of(player)))
+        wait_for_waiting(database, number)
+    return asked
+
+
 class TestAnswers:
     def test_who_is_known_gets_what_is_stored(self, database: Database, lookup: RatingLookup) -> None:
         store(database, {"ann": Rated(1520.5, 70.25), "bob": Rated(1 / 3)})
@@ -135,10 +143,7 @@ class TestManyAtOnce:
     ) -> None:
         with ThreadPoolExecutor(52) as threads, held_up(database) as release:
             # Given both queries under way and stuck
-            first = [threads.submit(lookup.find, of("a"))]
-            wait_for_waiting(database, 1)
-            first.append(threads.submit(lookup.find, of("b")))
-            wait_for_waiting(database, 2)
+            first = both_stuck(database, lookup, threads)
             # When fifty threads ask, for twenty-five players, and the database comes back
             asked = threading.Barrier(51, timeout=PATIENCE_SECONDS)
 
@@ -162,8 +167,7 @@ class TestManyAtOnce:
 
     def test_queues_take_turns(self, lookup: RatingLookup, database: Database) -> None:
         with ThreadPoolExecutor(4) as threads, held_up(database) as release:
-            stuck = [threads.submit(lookup.find, of(name)) for name in ("a", "b")]
-            wait_for_waiting(database, 2)
+            stuck = both_stuck(database, lookup, threads)
             many = threads.submit(lookup.find, of(*(f"p{i}" for i in range(1_500))))
             few = threads.submit(lookup.find, of("x", queue="other", default=Rated(7.0)))
             release()
@@ -179,17 +183,14 @@ class TestManyAtOnce:
         def ask(number: int) -> list[Found]:
             mine, default = lookups[number % 2], Rated(1000.0 + number % 2)
             start.wait()
-            return [
-                mine.find(of(*(f"p{(number + step + i) % 60}" for i in range(20)), default=default))
-                for step in range(10)
-            ]
+            return [mine.find(of(*(f"p{number + step + i}" for i in range(20)), default=default)) for step in range(10)]
 
         with ThreadPoolExecutor(16) as threads:
             answers = [found for all_ in threads.map(ask, range(16)) for found in all_]
         for one in lookups:
             one.close()
         stand = stored(database)
-        assert len(stand) == 60
+        assert stand.keys() == {f"p{i}" for i in range(44)}
         assert all(found == {player: stand[player] for player in found} for found in answers)
 
 
@@ -202,8 +203,6 @@ class TestBounds:
             assert isinstance(error, errors.DatabaseUnavailable)
             assert time.monotonic() - began < 5
         # And it works again as soon as the database does
-        wait_for_waiting(database, 0)
-        assert RatingLookup(database, REALM).find(of("ann")) == {"ann": DEFAULT}
         assert retried(lookup, of("ann")) == {"ann": DEFAULT}
         lookup.close()
 
@@ -302,12 +301,6 @@ class TestFaults:
             assert isinstance(error, errors.DatabaseUnavailable)
             assert "broke off" in str(error)
         lookup.close()
-
-    def test_the_driver_is_what_the_lookup_speaks_through(self, database: Database) -> None:
-        """The faults above are the driver's own, turned into this package's."""
-        with pytest.raises(errors.DatabaseUnsuitable), database.transaction() as cursor:
-            cursor.execute("SELECT 1 / 0")
-        assert issubclass(psycopg2.errors.DivisionByZero, psycopg2.Error)
 
 
 def retried(lookup: RatingLookup, wanted: Lookup) -> Found:
