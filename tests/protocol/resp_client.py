@@ -97,7 +97,7 @@ def order(event_id: str) -> tuple[int, int]:
 
 
 class Listener:
-    """Every event of a player once, in order, whatever becomes of the connection."""
+    """Every event of a player once, in order, whatever becomes of the connection. It sends no PING."""
 
     def __init__(self, realm: Realm, player: str, cursor: str = "") -> None:
         self._realm, self._player, self.cursor = realm, player, cursor

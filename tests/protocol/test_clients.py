@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import redis
 
-from matchmaker.functions import library_source
+from matchmaker.functions import flags_of, library_source, load
 from matchmaker.keys import Keys
 from matchmaker.rules import QueueRules
 from tests.faults.ears import reached
 from tests.integration.matchers import MatcherProcess
+from tests.lua.plain_calls import plain_calls
 from tests.lua.world import World
 from tests.protocol.conftest import Connect
 from tests.protocol.drivers import Driver, cut_listeners
@@ -157,6 +158,67 @@ def test_a_new_client_resumes_after_a_cursor(connect: Connect) -> None:
     assert kinds([other.event()]) == [("enqueued", "t-2")]
     client.cancel(QUEUE, "t-2")
     assert kinds([other.event()]) == [("cancelled", "t-2")]
+
+
+def test_what_the_doorbell_missed_and_what_it_repeats(connect: Connect, redis_client: redis.Redis, realm: str) -> None:
+    """Given a listener, when one event goes by unheard, a strange message comes and a match is rung twice, then the
+    listener has every event of its player once and nothing else."""
+    client = ready(connect)
+    client.listen("ann")
+    client.enqueue(QUEUE, ticket("t-1", "ann"))
+    heard = [client.event()]
+    keys = Keys(realm)
+    line = keys.line_keys(QUEUE)
+
+    redis_client.fcall("mm1_cancel", 13, *line, "", keys.prefix + "nowhere:", QUEUE, "ticket", "t-1", "unheard")
+    strange = {**heard[0], "id": "9999999999999-0", "prev": "9999999999998-0"}
+    redis_client.publish(keys.channel("ann"), json.dumps(strange))
+    heard.append(client.event())
+    client.enqueue(QUEUE, ticket("t-2", "ann"))
+    client.enqueue(QUEUE, ticket("t-3", "bob"))
+    match, _ = redis_client.fcall("mm1_pair", 13, *line, "", keys.channel_prefix, QUEUE, "t-2", "t-3")[1:]
+    redis_client.fcall("mm1_ring", 11, *line[:11], "", keys.channel_prefix, match)
+    client.enqueue(QUEUE, ticket("t-4", "ann"))
+    heard += [client.event() for _ in range(3)]
+
+    assert kinds(heard) == [
+        ("enqueued", "t-1"),
+        ("cancelled", "t-1"),
+        ("enqueued", "t-2"),
+        ("matched", "t-2"),
+        ("enqueued", "t-4"),
+    ]
+
+
+def test_a_ticket_without_a_rating(connect: Connect, redis_client: redis.Redis, realm: str) -> None:
+    """Given a player whom the realm knows and one it does not, when they bring no rating, then one gets the realm's."""
+    client = ready(connect)
+    redis_client.zadd(Keys(realm).ratings(QUEUE), {"ann": 1612.5})
+    redis_client.hset(Keys(realm).deviations(QUEUE), "ann", "75")
+    known = client.enqueue(QUEUE, '{"ticket":"t-1","player":"ann"}')
+    unknown = client.enqueue(QUEUE, '{"ticket":"t-2","player":"bob"}')
+    null = client.enqueue(QUEUE, '{"ticket":"t-2","player":"bob","rating":null}')
+    assert (json.loads(known[5])["rating"], json.loads(known[5])["deviation"]) == (1612.5, 75)
+    assert unknown == ["rating_unknown", "bob", QUEUE]
+    assert null[:2] == ["invalid", "tickets[1].rating"]
+
+
+def test_both_versions_of_resp_say_the_same(redis_client: redis.Redis, redis_url: str, realm: str) -> None:
+    """Given connections of either version, when they ask the same, then they get the same, nils nowhere."""
+    load(redis_client)
+    world = World(redis_client, realm)
+    world.apply()
+    world.enqueue("ann", 1500)
+    world.enqueue("bob", 1500)
+    for name, args in plain_calls(world).items():
+        if "no-writes" not in flags_of(name) or name == "history":  # which tells the server's clock
+            continue
+        keys, replies = world.keys.line_keys(QUEUE), []
+        for version in (2, 3):
+            with redis.Redis.from_url(redis_url, protocol=version) as client:
+                replies.append(client.fcall_ro(f"mm1_{name}", len(keys), *keys, *args))
+        assert replies[0] == replies[1]
+        assert None not in replies[0]
 
 
 @pytest.fixture

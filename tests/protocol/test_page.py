@@ -102,7 +102,7 @@ def world(redis_client: redis.Redis, realm: str) -> World:
 
 
 def test_the_worked_example_works(redis_url: str, redis_client: redis.Redis, realm: str, tmp_path: Path) -> None:
-    """Given four terminals, when the page's commands are typed as they stand, then each shows what the page shows."""
+    """Given three terminals, when the page's commands are typed as they stand, then each shows what the page shows."""
     page = blocks("Worked example")
     with Shells(tmp_path, redis_url, realm) as shells:
         compared = [(steady(shown), steady(said)) for said, shown in follow(page, shells, redis_client)]

@@ -30,6 +30,7 @@ function isNewer(id, than) {
 }
 
 // Every event of a player once, in order, whatever becomes of the connection. `cursor` is the last event the caller has.
+// It sends no PING: that is left to TCP.
 class Listener {
   constructor(player, cursor, deliver) {
     this.player = player;
