@@ -29,7 +29,7 @@ from matchmaker.settings import Settings
 from matchmaker.store.connect import Database
 from matchmaker.store.drain import Drain
 from matchmaker.store.reconcile import reconcile as reconcile_realm
-from workers.jobs import DRAIN_SECONDS, Jobs
+from workers.jobs import DRAIN_SECONDS, QUEUE, TICK_SECONDS, Jobs
 
 LINGER_SECONDS = 10.0
 """A drain that finds nothing more stays so long: starting the next one costs a fork."""
@@ -41,6 +41,12 @@ YIELD_SECONDS = 5.0
 """A drain that has had so long leaves when other jobs wait."""
 
 MONITOR_SECONDS = 5
+WORKER_TTL_SECONDS = 20
+"""RQ asks its queue for 15 s less: so an idle worker looks about every 5 s, as a busy one does."""
+
+SCHEDULER_SILENT_SECONDS = 10
+"""A living scheduler renews its lock every second; a dead one's is held for a minute otherwise."""
+
 LONGEST_PAUSE_SECONDS = 10.0
 
 log = structlog.get_logger()
@@ -153,7 +159,25 @@ class TetheredScheduler(RQScheduler):
 class RecorderWorker(Worker):
     """RQ's worker; asks the job at work to come to an end when it is asked itself, and tells :func:`run`."""
 
+    max_connection_wait_time = LONGEST_PAUSE_SECONDS
     asked: threading.Event
+    jobs: Jobs
+    realms: Sequence[str] = ()
+    _ticking_since = 0.0
+
+    def heartbeat(self, *args: Any, **kwargs: Any) -> None:
+        """Every few seconds, idle or not: what comes by itself has to come, though RQ looks every 10 minutes only."""
+        super().heartbeat(*args, **kwargs)
+        if self.is_horse or self.scheduler is None:
+            return
+        if self.scheduler._process is None or not self.scheduler._process.is_alive():
+            lock = self.scheduler.get_locking_key(QUEUE)
+            if self.connection.ttl(lock) < self.scheduler.interval + 60 - SCHEDULER_SILENT_SECONDS:
+                self.connection.delete(lock)
+            self.scheduler.acquire_locks(auto_start=True)
+        if time.monotonic() - self._ticking_since > TICK_SECONDS:
+            self.jobs.keep_ticking(self.realms)
+            self._ticking_since = time.monotonic()
 
     def handle_warm_shutdown_request(self) -> None:
         super().handle_warm_shutdown_request()
@@ -202,7 +226,11 @@ def _worker(client: redis.Redis, realms: Sequence[str], asked: threading.Event) 
     for realm in realms:
         jobs.drain(realm)
     worker = RecorderWorker(
-        [jobs.queue], connection=client, serializer=JSONSerializer, job_monitoring_interval=MONITOR_SECONDS
+        [jobs.queue],
+        connection=client,
+        serializer=JSONSerializer,
+        job_monitoring_interval=MONITOR_SECONDS,
+        worker_ttl=WORKER_TTL_SECONDS,
     )
-    worker.asked = asked
+    worker.asked, worker.jobs, worker.realms = asked, jobs, realms
     return worker

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -38,15 +38,16 @@ def children(pid: int) -> list[int]:
         told = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
     except (FileNotFoundError, ProcessLookupError):
         return []
-    return [int(one) for one in told.split()]
+    return [int(one) for one in told.split() if group_of(int(one))]
 
 
 def group_of(pid: int) -> int:
-    """Its process group; 0 once it is gone."""
+    """Its process group; 0 once it has ended, whether or not its parent took notice."""
     try:
-        return os.getpgid(pid)
-    except ProcessLookupError:
+        state, _, group = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:3]
+    except (FileNotFoundError, ProcessLookupError):
         return 0
+    return 0 if state in "ZX" else int(group)
 
 
 class RecorderProcess:
@@ -129,11 +130,11 @@ class RecorderProcess:
     def scheduler(self, within_seconds: float = READY_SECONDS) -> Process:
         return self._awaited(self.schedulers, "a scheduler", within_seconds)
 
-    def _awaited(self, which: object, what: str, within_seconds: float) -> Process:
+    def _awaited(self, which: Callable[[], list[int]], what: str, within_seconds: float) -> Process:
         found: list[Process] = []
 
         def there() -> bool:
-            for pid in which():  # type: ignore[operator]
+            for pid in which():
                 with contextlib.suppress(ProcessLookupError):
                     found.append(Process(pid))
                     return True
@@ -243,6 +244,7 @@ def all_recorded(scene: Scene, recorded: Recorded, within_seconds: float = RECOR
     begun = time.monotonic()
     assert reached(lambda: behind(scene) == 0, within_seconds), f"{behind(scene)} events behind"
     took = time.monotonic() - begun
+    open("/tmp/w/flt/took.txt", "a").write(f"{os.environ.get('PYTEST_CURRENT_TEST')} {took:.2f}\n")  # DEBUG
     verdict = check_records(scene.client, recorded.database, scene.realm, drained=True)
     assert verdict.ok, str(verdict)
     assert verdict.matches == len(scene.ledger.matches)

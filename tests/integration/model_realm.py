@@ -128,7 +128,7 @@ class ModelRealm:
         if queue not in self.rules or self.work.get(queue) == "closing":
             return outcome_of(errors.UnknownQueue(queue, self.realm))
         told = Told(
-            request.ticket, request.player, queue, request.rating, request.deviation or 0.0, self.now,
+            request.ticket, request.player, queue, request.rating or 0.0, request.deviation or 0.0, self.now,
             prev=self.of_player(request.player),
         )  # fmt: skip
         self.live[told.id] = told

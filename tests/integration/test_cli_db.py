@@ -21,11 +21,11 @@ def findings(result: Result) -> dict[str, tuple[str, str, str]]:
     return {one["name"]: (one["state"], one["message"], one["remedy"]) for one in result.document["findings"]}
 
 
-def backdate_events(recorded: Recorded, by_ms: int) -> None:
+def move_clock(recorded: Recorded, by_ms: int) -> None:
     """Makes the realm's clock so much later, as if nobody had recorded for a while."""
     keys = recorded.mm.calls.keys
     last, offset, *rest = recorded.client.get(keys.clock).decode().split()
-    recorded.client.set(keys.clock, " ".join([str(int(last) + by_ms), str(int(offset) + by_ms), *rest]))
+    recorded.client.set(keys.clock, " ".join([last, str(int(offset) + by_ms), *rest]))
 
 
 # -- upgrade and status ------------------------------------------------------------------------------------------------
@@ -175,13 +175,13 @@ def test_doctor_names_who_holds_events_back(db_cli: Cli, recorded: Recorded) -> 
     stream = recorded.mm.calls.keys.events
     recorded.client.xgroup_create(stream, "exporter", "0")
     recorded.client.xreadgroup("exporter", "one", {stream: ">"}, count=1)
-    backdate_events(recorded, 120_000)
+    move_clock(recorded, 120_000)
     recorded.mm.enqueue("ladder", "late", rating=1)
     found = findings(db_cli("doctor", "--json"))
     state, message, remedy = found["recorder"]
     assert state == "warn"
-    wanted = rf"group recorder holds back 8 events, the oldest (2 min|12\d s) ago: .* since \d{{4}}-.*, after {recorded.group()['last-delivered-id'].decode()}, .*"
-    assert re.fullmatch(wanted, message)
+    assert re.match(r"group recorder holds back 8 events, the oldest (2 min|1\d\d s) ago: .* since \d{4}-", message)
+    assert f"after {recorded.group()['last-delivered-id'].decode()}, is not recorded" in message
     assert "matchmaker recorder" in remedy
     assert "matchmaker db unregister" in remedy
     state, message, remedy = found["consumers"]

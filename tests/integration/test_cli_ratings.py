@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from matchmaker import Matchmaker
+from matchmaker.runner import as_text
 from matchmaker.store.connect import Database
 from matchmaker.store.ratings import stored_ratings
 from matchmaker.store.schema import upgrade
@@ -45,7 +44,8 @@ def stored(database: Database, realm: str) -> dict[str, tuple[float, float | Non
 
 def shown(mm: Matchmaker) -> dict[str, float]:
     """What the realm has."""
-    return {name.decode(): score for name, score in mm.redis.zrange(mm.calls.keys.ratings("ladder"), 0, -1, True, True)}
+    rated: Any = mm.redis.zrange(mm.calls.keys.ratings("ladder"), 0, -1, withscores=True)
+    return {as_text(name): score for name, score in rated}
 
 
 class TestImport:

@@ -136,7 +136,7 @@ async def test_a_thousand_at_once_and_again(client: aio.Matchmaker) -> None:
     assert sorted(waiting, key=lambda ticket: ticket.player) == sorted(
         (answer for answer in answers if isinstance(answer, Ticket)), key=lambda ticket: ticket.player
     )
-    assert [ticket.rating for ticket in waiting] == sorted(one.rating for one in requests)
+    assert [ticket.rating for ticket in waiting] == sorted(one.rating or 0.0 for one in requests)
 
 
 # -- how a ticket ends and stands --------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-import redis
 
 from matchmaker import Matchmaker, aio, errors, parse_rules
 from matchmaker.calls import Batch, Rated
@@ -199,7 +198,7 @@ class TestWithoutAnAnswer:
     ) -> None:
         await rated.cancel(await rated.enqueue("ladder", "known"))
         async with face(kind, redis_url, realm, database=NOBODY_THERE) as mm:
-            with pytest.raises(errors.DatabaseUnavailable, match="127.0.0.1"):
+            with pytest.raises(errors.DatabaseUnavailable, match=r"127\.0\.0\.1"):
                 await mm.enqueue("ladder", "ann")
             requests = [TicketRequest("ann"), TicketRequest("bob", 1.0), TicketRequest("known"), TicketRequest("cat")]
             answers = await mm.enqueue_many("ladder", requests)

@@ -1,4 +1,4 @@
-"""enqueue without a rating: the one that the realm has of the player in the queue, or a refusal of that ticket alone."""
+"""enqueue without a rating: the one the realm has of the player in the queue, or a refusal of that ticket alone."""
 
 from __future__ import annotations
 

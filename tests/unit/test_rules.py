@@ -91,7 +91,8 @@ class TestValidFiles:
 
     def test_every_field_arrives(self) -> None:
         rules = ladder(
-            'accept = "both"\nmax_gap = 250.5\ndefault_rating = 1200\ndefault_deviation = 350\ninterval_ms = 500\nexpire_after_seconds = 60\nheartbeat_seconds = 2.5\n'
+            'accept = "both"\nmax_gap = 250.5\ndefault_rating = 1200\ndefault_deviation = 350\n'
+            "interval_ms = 500\nexpire_after_seconds = 60\nheartbeat_seconds = 2.5\n"
             "willingness = { base = 1, per_second = 0.5, cap = 90, per_deviation = 0.25, deviation_above = 75 }"
         )
         assert rules == QueueRules(
