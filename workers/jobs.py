@@ -33,6 +33,9 @@ DRAIN_SECONDS: Final = 60
 SILENT_SECONDS: Final = 40
 """A started job whose worker told nothing for so long has none. Longer than the 30 s of a plain ``rq worker``."""
 
+TAKEN_SECONDS: Final = 5
+"""A job that was taken out of the queue for so long and is not started: whoever took it is gone."""
+
 FAILURES_KEPT_SECONDS: Final = 86_400
 _OVER = (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
 _RETRY_SECONDS = [1, 2, 5, 10]
@@ -107,21 +110,20 @@ class Jobs:
             if status is JobStatus.STARTED:
                 alive = not self._silent(job) and not self._orphaned(job)
             elif status is JobStatus.QUEUED:
-                alive = self.queue.get_job_position(id_) is not None or not self._silent(job)
+                alive = self.queue.get_job_position(id_) is not None or not self._silent(job, TAKEN_SECONDS)
             elif status is JobStatus.SCHEDULED:
                 alive = self.client.zscore(self.queue.scheduled_job_registry.key, id_) is not None
         except NoSuchJobError:
             return True
         if not alive:
             job.delete()
+            self.client.lrem(self.queue.intermediate_queue_key, 0, id_)
         return not alive
 
     @staticmethod
-    def _silent(job: Job) -> bool:
-        told = job.last_heartbeat or job.enqueued_at
-        if told is None:
-            return True
-        return (datetime.now(UTC) - told.replace(tzinfo=told.tzinfo or UTC)).total_seconds() > SILENT_SECONDS
+    def _silent(job: Job, seconds: int = SILENT_SECONDS) -> bool:
+        told = [when.replace(tzinfo=when.tzinfo or UTC) for when in (job.last_heartbeat, job.enqueued_at) if when]
+        return not told or (datetime.now(UTC) - max(told)).total_seconds() > seconds
 
     def _orphaned(self, job: Job) -> bool:
         """Whether the job's worker ran on this machine and is gone."""

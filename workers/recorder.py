@@ -52,6 +52,9 @@ LONGEST_PAUSE_SECONDS = 10.0
 log = structlog.get_logger()
 
 
+_ENDS = (signal.SIGTERM, signal.SIGINT)
+
+
 class _Asked:
     """Whether this process was asked to leave: SIGUSR1, from the worker whose job it runs."""
 
@@ -145,6 +148,18 @@ class TetheredScheduler(RQScheduler):
 
     _parent = 0
 
+    def start(self) -> Any:
+        """Asked to leave before it listens, it would stay for ever, and its worker with it: so that has to wait."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+        try:
+            return super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
+
+    def _install_signal_handlers(self) -> None:
+        super()._install_signal_handlers()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
+
     def work(self) -> None:
         self._parent = os.getppid()
         super().work()
@@ -168,20 +183,34 @@ class RecorderWorker(Worker):
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
         """Every few seconds, idle or not: what comes by itself has to come, though RQ looks every 10 minutes only."""
         super().heartbeat(*args, **kwargs)
-        if self.is_horse or self.scheduler is None:
+        scheduler: Any = self.scheduler
+        if self.is_horse or scheduler is None or self.asked.is_set():
             return
-        if self.scheduler._process is None or not self.scheduler._process.is_alive():
-            lock = self.scheduler.get_locking_key(QUEUE)
-            if self.connection.ttl(lock) < self.scheduler.interval + 60 - SCHEDULER_SILENT_SECONDS:
+        if scheduler._process is None or not scheduler._process.is_alive():
+            lock = scheduler.get_locking_key(QUEUE)
+            if self.connection.ttl(lock) < scheduler.interval + 60 - SCHEDULER_SILENT_SECONDS:
                 self.connection.delete(lock)
-            self.scheduler.acquire_locks(auto_start=True)
+            scheduler.acquire_locks(auto_start=True)
         if time.monotonic() - self._ticking_since > TICK_SECONDS:
             self.jobs.keep_ticking(self.realms)
             self._ticking_since = time.monotonic()
 
+    def _install_signal_handlers(self) -> None:
+        super()._install_signal_handlers()
+        if self.asked.is_set():  # until now that was only noted
+            self._stop_requested = True
+
     def handle_warm_shutdown_request(self) -> None:
         super().handle_warm_shutdown_request()
         self.asked.set()
+        self._tell_horse()
+
+    def monitor_work_horse(self, *args: Any) -> None:
+        if self.asked.is_set():  # after the job was taken and before its process was there to be told
+            self._tell_horse()
+        super().monitor_work_horse(*args)
+
+    def _tell_horse(self) -> None:
         if self.horse_pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.horse_pid, signal.SIGUSR1)
@@ -203,7 +232,7 @@ def run(rq_url: str, realms: Sequence[str]) -> None:
     pause, failures = ExponentialWithJitterBackoff(base=0.1, cap=LONGEST_PAUSE_SECONDS), 0
     log.info("recorder started", realms=list(realms))
     while not asked.is_set():
-        for number in (signal.SIGTERM, signal.SIGINT):  # RQ's worker installs its own, and gives them back to nobody
+        for number in _ENDS:  # RQ's worker installs its own, and gives them back to nobody
             signal.signal(number, lambda *_: asked.set())
         began, fault = time.monotonic(), "RQ's worker ended"
         with redis.Redis.from_url(rq_url, **connection_options(rq_url)) as client:

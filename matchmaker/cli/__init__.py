@@ -41,7 +41,9 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "db": Lazy("db", "db", "Make, examine and fill the records in Postgres."),
     "stats": Lazy("stats", "stats", "Count what waits and what was done in the realm."),
     "doctor": Lazy("doctor", "doctor", "Examine the server and the realm, and say what to do."),
-    "completion": Lazy("completion", "completion", "Print the script that completes `matchmaker` in SHELL: bash, zsh or fish."),
+    "completion": Lazy(
+        "completion", "completion", "Print the script that completes `matchmaker` in SHELL: bash, zsh or fish."
+    ),
 }
 
 

@@ -158,7 +158,7 @@ class Supervisor:
             self._tell(f"{role}_started", url=server.url)
 
     def _pause(self) -> float | None:
-        restarts = [one.restarts for one in (*self._servers, *self._children)]
+        restarts = [*(one.restarts for one in self._servers), *(one.restarts for one in self._children)]
         moments = [one.at for one in restarts if one.at is not None]
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 

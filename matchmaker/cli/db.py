@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +14,7 @@ from matchmaker.cli.output import counted, lag, local_time, span
 from matchmaker.reports import RECORDER, Recording
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from matchmaker.client import Matchmaker
     from matchmaker.store.overview import Overview, RecordedRealm
@@ -60,7 +61,7 @@ def db_status(invocation: Invocation) -> int:
         state = schema.status(database)
         found = overview(database)
         shown = database.shown
-    behind = {one.realm: _recording(invocation, one.realm) for one in found.realms}
+    behind = _recordings(invocation, [one.realm for one in found.realms])
     output = invocation.output
     if output.as_json:
         output.document(
@@ -102,15 +103,17 @@ def _in_words(state: SchemaState) -> str:
     return f"{state.version}, up to date"
 
 
-def _recording(invocation: Invocation, realm: str) -> Recording | None:
-    """What the realm's server says; None where it has no recorder, and where it is not there to be asked."""
+def _recordings(invocation: Invocation, realms: Sequence[str]) -> dict[str, Recording | None]:
+    """What the realms' server says: None of a realm without a recorder, and of all once the server does not answer."""
+    from matchmaker.calls import Calls
     from matchmaker.recording import recording_plan
+    from matchmaker.runner import Runner
 
-    try:
-        with invocation.matchmaker(realm=realm) as mm:
-            return mm.runner.run(recording_plan(mm.calls))
-    except errors.MatchmakerError:
-        return None
+    found: dict[str, Recording | None] = dict.fromkeys(realms)
+    with contextlib.suppress(errors.MatchmakerError), invocation.client() as client:
+        for realm in realms:
+            found[realm] = Runner(client).run(recording_plan(Calls(realm)))
+    return found
 
 
 def _realm_json(one: RecordedRealm, recording: Recording | None) -> dict[str, Any]:

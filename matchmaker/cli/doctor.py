@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -27,12 +28,14 @@ def doctor(invocation: Invocation, quick: bool) -> int:
     nothing else.
     """
     from matchmaker.cli.examination import examine
-    from matchmaker.cli.record_findings import about_records
+    from matchmaker.cli.record_findings import about_records, about_rows
 
     output = invocation.output
     with invocation.matchmaker() as mm:
         facts = inspect_server(mm.redis)
         findings = [*about_server(facts), *about_records(invocation), *examine(mm, quick=quick)]
+        if not quick:
+            findings += about_rows(invocation, mm)
     good = all(one.state is not State.FAIL for one in findings)
     if output.as_json:
         body = [{**one._asdict(), "state": one.state.lower()} for one in findings]
@@ -43,10 +46,11 @@ def doctor(invocation: Invocation, quick: bool) -> int:
 
 
 def _rows(findings: Sequence[Finding]) -> Iterator[tuple[str, str, str]]:
-    violations = [one for one in findings if one.name == "checker" and one.state is State.FAIL]
-    hidden = violations[MOST_SHOWN:]
+    hidden: list[Finding] = []
+    for name in ("checker", "records"):
+        hidden += [one for one in findings if one.name == name and one.state is State.FAIL][MOST_SHOWN:]
     for one in findings:
         if one not in hidden:
             yield one.state, one.name, one.message + (f" → {one.remedy}" if one.remedy else "")
-    if hidden:
-        yield State.FAIL, "checker", f"{len(hidden):,} violations more: --json lists them"
+    for name, count in Counter(one.name for one in hidden).items():
+        yield State.FAIL, name, f"{count:,} violations more: --json lists them"

@@ -49,5 +49,7 @@ class _Adopted(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         level = "error" if record.levelno >= logging.ERROR else "warning"
         fault = record.exc_info[1] if record.exc_info else None
-        extra = {"error": f"{type(fault).__name__}: {fault}"} if fault else {}
-        getattr(structlog.get_logger(record.name), level)(record.getMessage().partition("\n")[0], **extra)
+        first, *rest = record.getMessage().strip().splitlines() or [""]
+        # RQ has the traceback of a job's failure in its message; what was raised is the last line of it.
+        error = f"{type(fault).__name__}: {fault}" if fault else rest[-1] if rest else ""
+        getattr(structlog.get_logger(record.name), level)(first, **({"error": error} if error else {}))

@@ -119,7 +119,7 @@ class _Reader:
             return
         known = self._rated.get(player)
         if known is not None and not self._highest:
-            before = f"one row a player (another is on line {self._lines[player]:,})"
+            before = f"one row a player, or --highest (another is on line {self._lines[player]:,})"
             self._refuse(line, self._columns.player, player, before)
         elif known is None or rating > known.rating:
             self._rated[player] = Rated(rating, deviation)

@@ -23,7 +23,7 @@ LAGGING_MS: Final = 60_000
 
 
 def about_records(invocation: Invocation) -> Iterator[Finding]:
-    """The database that is set, if any. What compares its rows with the realm belongs here too, after its schema."""
+    """The database that is set, if any."""
     try:
         with invocation.database() as database:
             yield _database(database)
@@ -49,6 +49,26 @@ def _database(database: Database) -> Finding:
     if state.pending:
         return warn(name, f"{message}, {', '.join(state.pending)} to come", "matchmaker db upgrade")
     return ok(name, message)
+
+
+def about_rows(invocation: Invocation, mm: Matchmaker) -> Iterator[Finding]:
+    """The database's rows against the realm's stream; nothing where there are none, or none that can be read."""
+    from matchmaker.checker import check_records
+
+    name = "records"
+    try:
+        with invocation.database() as database:
+            report = check_records(mm.redis, database, mm.calls.realm)
+    except (errors.DatabaseUnavailable, errors.DatabaseUnsuitable, errors.DatabaseSchema):
+        return  # the finding about the database says so
+    except errors.ServerUnsuitable as refused:
+        yield warn(name, str(refused), "allow this user XRANGE, or ask as another")
+        return
+    if report.ok and report.events:
+        counts = f"{counted(report.events, 'event')}, {counted(report.matches, 'match', 'matches')}"
+        yield ok(name, f"{counts} compared with the rows: nothing is wrong")
+    for violation in report.violations:
+        yield fail(name, str(violation), "matchmaker db reconcile, if the realm's server had failed")
 
 
 def about_groups(mm: Matchmaker, stats: RealmStats) -> Iterator[Finding]:

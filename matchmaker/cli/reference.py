@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,8 +69,11 @@ def _one(command: click.Command, path: str) -> Iterator[str]:
     arguments = [piece for piece in command.collect_usage_pieces(context) if piece != "[OPTIONS]"]
     yield f"### `{' '.join([path, *arguments])}`"
     yield ""
-    for paragraph in (command.help or "").replace("\b", "").split("\n\n"):
-        yield " ".join(paragraph.split())
+    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
+        if paragraph.startswith("\b"):  # click's mark for lines that stay as they are
+            yield "\n".join(["```", paragraph.removeprefix("\b\n"), "```"])
+        else:
+            yield " ".join(paragraph.split())
         yield ""
     own = [one for one in command.params if isinstance(one, click.Option) and not _is_shared(one) and not one.hidden]
     yield from _options(own)

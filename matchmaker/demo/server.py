@@ -27,13 +27,18 @@ class Place:
     realm: str
     name: str
     version: str
+    jobs_url: str
     database: Database
     database_url: str
     postgres: str
 
     def settings(self) -> dict[str, str]:
         """The environment of matchers and recorders."""
-        return {"MATCHMAKER_REDIS_URL": self.url, "MATCHMAKER_DATABASE_URL": self.database_url}
+        return {
+            "MATCHMAKER_REDIS_URL": self.url,
+            "MATCHMAKER_RQ_URL": self.jobs_url,
+            "MATCHMAKER_DATABASE_URL": self.database_url,
+        }
 
 
 @contextmanager
@@ -50,15 +55,21 @@ def open_place(url: str | None, database_url: str | None, rq_url: str | None) ->
         where = database_url or stack.enter_context(EmbeddedPostgres(None)).url
         database = stack.enter_context(Database(where))
         postgres = prepared(database, upgrade=not given)
+        jobs_url: str | None = None
         if url is None:
             server = stack.enter_context(EmbeddedServer(None))
             url, name, version = server.url, server.name, server.version
         else:
             name, version = stack.enter_context(_given_server(url, realm))
+            if rq_url is None:
+                # RQ leaves traces; on somebody else's server they would be ours to sweep.
+                jobs_url = stack.enter_context(EmbeddedServer(None)).url
         if given:
             stack.callback(forget_records, database, realm)
-        stack.enter_context(forgotten_jobs(rq_url or url, realm))
-        yield Place(url, realm, name, version, database, where, postgres)
+        if rq_url is not None:
+            stack.enter_context(forgotten_jobs(rq_url, realm))
+        jobs_url = rq_url or jobs_url or url
+        yield Place(url, realm, name, version, jobs_url, database, where, postgres)
 
 
 @contextmanager

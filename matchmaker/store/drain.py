@@ -27,6 +27,7 @@ from redis.exceptions import ResponseError
 
 from matchmaker import errors
 from matchmaker.keys import Keys
+from matchmaker.reports import RECORDER
 from matchmaker.runner import typed_errors
 from matchmaker.scripts import SCHEMA
 from matchmaker.store import schema, writer
@@ -36,7 +37,7 @@ from matchmaker.store.rows import Batch, Reader, rules_field
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
 
-GROUP: Final = "recorder"
+GROUP: Final = RECORDER
 START: Final = "0-0"
 BATCH_EVENTS: Final = 10_000
 READ_EVENTS: Final = 1_000

@@ -34,7 +34,7 @@ _REMEDIES = {
 _PASSING = re.compile("08|57P0|57014|55P03|40001|40P01")
 _MISSING = ("42P01", "42703", "3F000", "42883")
 _WORDS = {
-    "28P01": ("password authentication failed", "no password supplied"),
+    "28P01": ("password authentication failed",),
     "28000": ("no pg_hba.conf entry", "role ", "Peer authentication failed", "Ident authentication failed"),
     "3D000": ("database ",),
     "53300": ("too many clients", "remaining connection slots", "too many connections"),
@@ -51,6 +51,8 @@ def _code(fault: psycopg2.Error) -> str:
     if fault.pgcode:
         return str(fault.pgcode)
     said = str(fault)
+    if "no password supplied" in said:
+        return "28P01"
     if "FATAL:" in said:
         told = said.partition("FATAL:")[2].strip()
         for code, words in _WORDS.items():
@@ -63,7 +65,7 @@ def error_of(fault: psycopg2.Error, shown: str) -> MatchmakerError:
     """The error that a psycopg2 error stands for. ``shown`` is the database's URL without a password."""
     code = _code(fault)
     if code in _REMEDIES:
-        return DatabaseUnsuitable(f"the database {shown} refuses: {_REMEDIES[code]} ({_words(fault)})")
+        return DatabaseUnsuitable(f"the database {shown} cannot be used: {_REMEDIES[code]} ({_words(fault)})")
     if code in _MISSING:
         return DatabaseSchema(f"another one ({_words(fault)})", "tables it makes", UPGRADE)
     if not code and isinstance(fault, (psycopg2.OperationalError, psycopg2.InterfaceError)):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from matchmaker.store.describe import Column, Table
+    from matchmaker.store.tables import Column, Table
 
 INK: Final = "#1f2d3a"
 QUIET: Final = "#6b7f90"

@@ -1,11 +1,151 @@
-"""How long an asyncio program's loop stands still while the database answers in 500 ms, and what the doorbell feels of it.
+"""How long an asyncio program's loop stands still while its database takes 500 ms, and what the doorbell feels of it.
 
-Measured: one event loop on which players without a rating enqueue all the time, each looked up in Postgres behind a
-proxy that holds every answer back for 500 ms; on the same loop a coroutine that does nothing but sleep for a millisecond
-and note how late it wakes, beyond the time for which the machine gave the process no core. And pairs of players with
-ratings, whose match is made by a matcher process: from the second enqueue to the moment both listeners, on this loop
-too, have heard. Against: the same, in turns, with nobody looked up.
+Measured: one event loop, on which players without a rating join all the time; each is looked up in Postgres behind a
+proxy that holds every answer back for 500 ms. A probe on the same loop asks to be called every millisecond and notes
+how late it is, less the time for which the machine gave the thread no core (``scripts/benchmarks/stalls.py``).
+Meanwhile pairs of players with ratings meet: from the second one's call to the moment both listeners, on this loop too, hold the
+match that a matcher process made. Against: the same windows, in turns, with nobody looked up.
 
-Only what blocks the loop counts as a stall: each late wake-up is taken less the time in which the kernel had the thread
-waiting for a core (``/proc/self/schedstat``), for which nothing in the program can be blamed.
+The figure of a window is its longest stall; the value is the median of the windows.
 """
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from matchmaker import aio
+from matchmaker.calls import Rated
+from matchmaker.embedded_postgres import EmbeddedPostgres
+from matchmaker.model import EventKind
+from matchmaker.store import schema
+from matchmaker.store.connect import Database
+from matchmaker.store.ratings import import_ratings
+from scripts.benchmarks.actors import matchers
+from scripts.benchmarks.harness import Figure, Row, Run, at_most, median_of, under
+from scripts.benchmarks.site import QUEUE, REALM, Realm, Site, site
+from scripts.benchmarks.slow_postgres import SlowPostgres
+from scripts.benchmarks.stalls import StallProbe
+
+NAME = "loop-stall"
+STALL_GOAL = under(10)
+BELL_GOAL = at_most(1.25)
+ANSWER_SECONDS = 0.5
+JOIN_SECONDS = 0.05
+PAIRS_A_WINDOW = 40
+KNOWN = 20_000
+RULES = "willingness = { base = 50, per_second = 10 }"
+LONGEST_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Window:
+    """One window: the loop's longest stall in it and the doorbells, all in ms; how many players were looked up."""
+
+    stall_ms: float = 0.0
+    bells_ms: list[float] = field(default_factory=list)
+    joined: int = 0
+
+
+class Program:
+    """An asyncio program as users write them: some join without a rating, two meet again and again."""
+
+    def __init__(self, mm: aio.Matchmaker, listeners: tuple[aio.Listener, aio.Listener]) -> None:
+        self._mm = mm
+        self._listeners = listeners
+        self._places = itertools.cycle(range(10_000, 900_000, 1_000))
+        self._numbers = itertools.count()
+
+    async def window(self, probe: StallProbe, *, looked_up: bool) -> Window:
+        found = Window()
+        joining = asyncio.create_task(self._join(found)) if looked_up else None
+        await asyncio.sleep(2 * ANSWER_SECONDS if looked_up else 0)
+        probe.cut()
+        for _ in range(PAIRS_A_WINDOW):
+            found.bells_ms.append(await self._meet())
+        found.stall_ms = probe.cut()
+        if joining is not None:
+            joining.cancel()
+            await asyncio.gather(joining, return_exceptions=True)
+            await asyncio.sleep(4 * ANSWER_SECONDS)  # what was asked is answered: the next window is quiet
+        return found
+
+    async def _join(self, found: Window) -> None:
+        async with asyncio.TaskGroup() as group:
+            while True:
+                group.create_task(self._mm.enqueue(QUEUE, f"known {next(self._numbers) % KNOWN}"))
+                found.joined += 1
+                await asyncio.sleep(JOIN_SECONDS)
+
+    async def _meet(self) -> float:
+        """ms from the second player's call to both holding the match."""
+        place = float(next(self._places))
+        await self._mm.enqueue(QUEUE, "left", rating=place)
+        started = time.perf_counter()
+        second = asyncio.create_task(self._mm.enqueue(QUEUE, "right", rating=place))
+        await asyncio.gather(*(self._matched(listener) for listener in self._listeners))
+        took = time.perf_counter() - started
+        await second
+        return 1000 * took
+
+    @staticmethod
+    async def _matched(listener: aio.Listener) -> None:
+        while True:
+            event = await listener.get(LONGEST_SECONDS)
+            if event is None:
+                raise TimeoutError(f"a match was not heard of within {LONGEST_SECONDS:.0f} s")
+            if event.kind is EventKind.MATCHED:
+                return
+
+
+async def windows(own: Site, url: str, count: int) -> list[tuple[Window, Window]]:
+    """So many pairs of windows: players looked up, and nobody."""
+    async with AsyncExitStack() as stack:
+        mm = await stack.enter_async_context(aio.Matchmaker(own.server.url, REALM, database=url))
+        listeners = [await stack.enter_async_context(await mm.listen(player)) for player in ("left", "right")]
+        for listener in listeners:
+            await listener.ready(LONGEST_SECONDS)
+        probe = await stack.enter_async_context(StallProbe())
+        program = Program(mm, (listeners[0], listeners[1]))
+        await program.window(probe, looked_up=True)
+        found = []
+        for number in range(count):
+            order = (True, False) if number % 2 == 0 else (False, True)
+            pair = {looked_up: await program.window(probe, looked_up=looked_up) for looked_up in order}
+            found.append((pair[True], pair[False]))
+        return found
+
+
+def measure(run: Run) -> Iterator[Figure]:
+    count = run.pick(15, 5)
+    run.say(f"{count} windows with a database that answers in {1000 * ANSWER_SECONDS:.0f} ms, as many without")
+    with site(run) as own, EmbeddedPostgres(None, fast=True) as postgres, Database(postgres.url) as database:
+        schema.upgrade(database)
+        Realm(own, RULES)
+        with database.transaction() as cursor:
+            # Apart from each other and from the pairs: they only wait.
+            import_ratings(cursor, REALM, QUEUE, {f"known {i}": Rated(-1000.0 - 40 * i) for i in range(KNOWN)})
+        with SlowPostgres(postgres.url, ANSWER_SECONDS) as slow, matchers(own, 1):
+            found = asyncio.run(windows(own, slow.url, count))
+    busy, quiet = ([pair[side] for pair in found] for side in (0, 1))
+    looked_up = sum(window.joined for window in busy)
+    if not looked_up:
+        raise RuntimeError("nobody was looked up")
+    yield median_of(NAME, "longest stall", [window.stall_ms for window in busy], "ms", STALL_GOAL)
+    yield median_of(NAME, "longest stall, nobody looked up", [window.stall_ms for window in quiet], "ms")
+    ratio = [statistics.median(a.bells_ms) / statistics.median(b.bells_ms) for a, b in found]
+    yield median_of(NAME, "doorbell p50", ratio, "× without lookups", BELL_GOAL)
+    bells = [bell for window in busy for bell in window.bells_ms]
+    yield median_of(NAME, "doorbell p50, in ms", bells, "ms")
+
+
+ROW = Row(
+    NAME,
+    "no stall of 10 ms or more, and the doorbell's p50 unchanged (at most 1.25 times), at 500 ms an answer",
+    measure,
+)

@@ -1,7 +1,7 @@
 """What it costs to bring a backlog of matches into Postgres.
 
-Measured: one drain, as the recorder runs it, of a realm whose matches nobody recorded: it reads the stream, makes rows of
-it and writes them, every batch with its place in one transaction. 100,000 matches with their tickets, teams and
+Measured: one drain, as the recorder runs it, of a realm whose matches nobody recorded: it reads the stream, makes rows
+of it and writes them, every batch with its place in one transaction. 100,000 matches with their tickets, teams and
 players; players came by the thousand and were matched before the next came, as while a database is away. Against:
 ``COPY`` of the same rows into the same empty tables with the same indexes and keys, in one transaction, the text made
 beforehand: no stream, no JSON, nothing that could be written twice. Both on the embedded Postgres as it stands in

@@ -174,7 +174,11 @@ class RecorderProcess:
         """Tells it to leave; answers its exit code and how many seconds that took."""
         begun = time.monotonic()
         self.process.send_signal(number)
-        return self.process.wait(END_SECONDS), time.monotonic() - begun
+        try:
+            return self.process.wait(END_SECONDS), time.monotonic() - begun
+        except subprocess.TimeoutExpired:
+            left = f"jobs at work: {self.horses()}, schedulers: {self.schedulers()}"
+            raise AssertionError(f"it did not leave within {END_SECONDS} s; {left}\n{self.log}") from None
 
     def ended(self) -> int:
         """Waits for its end by itself; answers the exit code, with its whole log read."""
@@ -227,6 +231,22 @@ def run_ringing_matcher(url: str, realms: Sequence[str], rq_url: str) -> None:
     run(url, realms, rq_url=rq_url)
 
 
+def jobs_of(scene: Scene) -> str:
+    """What RQ knows of the realm's jobs, for whoever wonders why nothing comes."""
+    found = []
+    for key in sorted(scene.client.scan_iter("rq:*")):
+        kind = scene.client.type(key)
+        if kind == b"hash":
+            told = scene.client.hgetall(key)
+            names = (b"status", b"retries_left", b"enqueued_at", b"started_at", b"last_heartbeat", b"worker_name")
+            found.append(f"{key.decode()}: {[told.get(name, b'').decode() for name in names]}")
+        elif kind == b"zset":
+            found.append(f"{key.decode()}: {scene.client.zrange(key, 0, 9, withscores=True)}")
+        elif kind == b"list":
+            found.append(f"{key.decode()}: {scene.client.lrange(key, 0, 9)}")
+    return "\n".join(found)
+
+
 # -- what became of the records ----------------------------------------------------------------------------------------
 
 
@@ -242,9 +262,9 @@ def all_recorded(scene: Scene, recorded: Recorded, within_seconds: float = RECOR
     The rows are committed before the realm is told: so once it says that nothing is behind, they are there.
     """
     begun = time.monotonic()
-    assert reached(lambda: behind(scene) == 0, within_seconds), f"{behind(scene)} events behind"
+    assert reached(lambda: behind(scene) == 0, within_seconds), f"{behind(scene)} events behind\n{jobs_of(scene)}"
     took = time.monotonic() - begun
-    open("/tmp/w/flt/took.txt", "a").write(f"{os.environ.get('PYTEST_CURRENT_TEST')} {took:.2f}\n")  # DEBUG
+    with open("/tmp/w/flt/took.txt", "a") as f: f.write(f"{os.environ.get('PYTEST_CURRENT_TEST')} {took:.2f}\n")  # DEBUG
     verdict = check_records(scene.client, recorded.database, scene.realm, drained=True)
     assert verdict.ok, str(verdict)
     assert verdict.matches == len(scene.ledger.matches)

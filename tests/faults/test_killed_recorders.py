@@ -118,7 +118,7 @@ def test_killed_again_and_again(recording: Recording) -> None:
             which = rng.choice(list(KILLS))
             victim = recording.recorder
             scene.matched(rng.randint(1, 40), within_seconds=10)
-            KILLS[which](victim)
+            KILLS[which](victim); print(which, __import__("datetime").datetime.utcnow())
             if not victim.alive:
                 recording.begin()
                 victim.gone(GONE_SECONDS)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -28,9 +29,9 @@ from matchmaker.store.connect import Database
 from matchmaker.store.lookup import QUERIES_AT_A_TIME, TIMEOUT_SECONDS
 from matchmaker.store.ratings import import_ratings
 from matchmaker.store.schema import upgrade
+from scripts.benchmarks.slow_postgres import SlowPostgres
+from scripts.benchmarks.stalls import StallProbe
 from tests.faces import FACES, face
-from tests.slow_postgres import SlowPostgres
-from tests.stalls import StallProbe
 
 ANSWER_SECONDS = 0.5
 MOST_STALL_MS = 10.0
@@ -132,14 +133,24 @@ async def test_while_postgres_answers_in_half_a_second_nobody_else_notices(
     assert median(busy) < 2 * median(quiet) + 1.0, (median(busy), median(quiet))
 
 
-async def test_a_blocked_loop_would_have_been_seen() -> None:
+def waits() -> None:
+    """As a driver does that waits for its reply."""
+    threading.Event().wait(0.03)
+
+
+def works() -> None:
+    """As a parser does with a long reply; by the thread's own clock, whoever else has the core."""
+    until = time.thread_time() + 0.03
+    while time.thread_time() < until:
+        pass
+
+
+@pytest.mark.parametrize("block", [waits, works])
+async def test_a_blocked_loop_would_have_been_seen(block: Callable[[], None]) -> None:
     """The probe itself: given a loop that is blocked for 30 ms in each window, then every window says so."""
     async with StallProbe() as probe:
         for _ in range(3):
-            await asyncio.sleep(0)
-            until = time.perf_counter() + 0.03
-            while time.perf_counter() < until:
-                pass
+            block()
             assert probe.cut() >= 25
     assert probe.best_ms >= 25
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg2
 import pytest
@@ -24,7 +25,8 @@ def findings(result: Result) -> dict[str, tuple[str, str, str]]:
 def move_clock(recorded: Recorded, by_ms: int) -> None:
     """Makes the realm's clock so much later, as if nobody had recorded for a while."""
     keys = recorded.mm.calls.keys
-    last, offset, *rest = recorded.client.get(keys.clock).decode().split()
+    clock: Any = recorded.client.get(keys.clock)
+    last, offset, *rest = clock.decode().split()
     recorded.client.set(keys.clock, " ".join([last, str(int(offset) + by_ms), *rest]))
 
 
@@ -58,7 +60,9 @@ def test_status_tells_how_far_each_realm_is(db_cli: Cli, recorded: Recorded) -> 
     done = db_cli("db", "status")
     assert (done.code, done.err) == (0, "")
     line = next(line for line in done.out.splitlines() if line.startswith(recorded.realm))
-    wanted = rf"{recorded.realm} +{report.events} +{report.place} +\d{{4}}-\d\d-\d\d [\d:]+ +1 event, the oldest .* s ago"
+    wanted = (
+        rf"{recorded.realm} +{report.events} +{report.place} +\d{{4}}-\d\d-\d\d [\d:]+ +1 event, the oldest .* s ago"
+    )
     assert re.fullmatch(wanted, line)
     assert re.search(r"^teams +4$", done.out, re.MULTILINE)
     (realm,) = db_cli("db", "status", "--json").document["realms"]
@@ -121,7 +125,8 @@ def test_reconcile_names_what_was_lost(db_cli: Cli, recorded: Recorded) -> None:
     recorded.play(2)
     recorded.drain()
     stream = recorded.mm.calls.keys.events
-    match = next(event for event, body in recorded.client.xrange(stream) if body[b"event"] == b"matched")
+    entries: Any = recorded.client.xrange(stream)
+    match = next(event for event, body in entries if body[b"event"] == b"matched")
     recorded.client.xdel(stream, match)
     done = db_cli("db", "reconcile")
     assert done.code == 1
@@ -161,6 +166,7 @@ def test_doctor_of_a_recorded_realm(db_cli: Cli, recorded: Recorded) -> None:
     assert state == "ok"
     assert re.fullmatch(r"PostgreSQL \d+\.\d+, schema 0001", message)
     assert found["recorder"][:2] == ("ok", "everything is recorded")
+    assert found["records"][:2] == ("ok", "9 events, 1 match compared with the rows: nothing is wrong")
     recorded.mm.enqueue("ladder", "late", rating=1)
     state, message, _ = findings(db_cli("doctor", "--json"))["recorder"]
     assert state == "ok"
@@ -189,6 +195,19 @@ def test_doctor_names_who_holds_events_back(db_cli: Cli, recorded: Recorded) -> 
     assert re.search(r"exporter \(.*\) at \d+-\d+ with 1 pending, idle for ", message)
     assert "recorder" not in message
     assert "XGROUP DESTROY" in remedy
+
+
+def test_doctor_names_rows_that_are_wrong(db_cli: Cli, recorded: Recorded) -> None:
+    """Given a recorded match whose gap was altered, when examined, then it FAILs; --quick does not look."""
+    recorded.play(2)
+    recorded.drain()
+    with recorded.database.transaction() as cursor:
+        cursor.execute("UPDATE matches SET gap = 99")
+    done = db_cli("doctor", "--json")
+    assert done.code == 1
+    assert findings(done)["records"][0] == "fail"
+    assert re.search(r"^FAIL +records +.*99", db_cli("doctor").out, re.MULTILINE)
+    assert "records" not in findings(db_cli("doctor", "--quick", "--json"))
 
 
 def test_doctor_without_a_database(cli: Cli, mm: Matchmaker) -> None:
@@ -229,7 +248,9 @@ def test_nobody_at_the_port(
     monkeypatch.setenv("MATCHMAKER_DATABASE_URL", f"postgresql://me:{SECRET}@127.0.0.1:{closed_port}/records")
     done = cli(*command)
     assert (done.code, done.out) == (5, "")
-    assert done.err.startswith(f"error: the database postgresql://me:***@127.0.0.1:{closed_port}/records does not answer")
+    assert done.err.startswith(
+        f"error: the database postgresql://me:***@127.0.0.1:{closed_port}/records does not answer"
+    )
     assert done.err.count("\n") == 1
     assert SECRET not in done.err
     assert cli(*command, "--json").error["code"] == "database_unavailable"
@@ -246,7 +267,9 @@ def test_no_such_database(
     assert "there is no such database: create it" in done.err
 
 
-def test_a_user_without_rights(cli: Cli, monkeypatch: pytest.MonkeyPatch, database: Database, database_url: str) -> None:
+def test_a_user_without_rights(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, database: Database, database_url: str
+) -> None:
     """Given a user who may connect and no more, when it reads, then the error says what it lacks."""
     user = re.sub(".*/(t_[0-9a-f]+).*", r"\1", database_url)
     link = database.connect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -31,8 +32,8 @@ def test_list_is_newest_first(db_cli: Cli, two_matches: list[str]) -> None:
     assert (done.code, done.err) == (0, "")
     assert head.split() == ["time", "match", "queue", "teams", "gap", "longest", "wait"]
     newer, older = two_matches
-    assert re.fullmatch(rf"{TIME}  {newer}  ladder  carol \(1520\) vs dave \(1561\.5\)  41\.5 +\S+ s", rows[0])
-    assert re.fullmatch(rf"{TIME}  {older}  ladder  alice \(1520\) vs bob \(1561\.5\)  41\.5 +\S+ s", rows[1])
+    assert re.fullmatch(rf"{TIME}  {newer}  ladder  carol \(1520\) vs dave \(1561\.5\)  +41\.5 +\S+ s", rows[0])
+    assert re.fullmatch(rf"{TIME}  {older}  ladder  alice \(1520\) vs bob \(1561\.5\)  +41\.5 +\S+ s", rows[1])
     assert len(rows) == 2
 
 
@@ -117,7 +118,8 @@ def test_a_lost_match_says_so(db_cli: Cli, recorded: Recorded, two_matches: list
 def test_what_is_no_match(db_cli: Cli, recorded: Recorded, match_id: str, code: int) -> None:
     """Given an id of no match, be it that of another event, when shown, then it is not found."""
     assert db_cli("matches", "show", match_id).code == code
-    other_event = recorded.client.xrange(recorded.mm.calls.keys.events, count=1)[0][0].decode()
+    entries: Any = recorded.client.xrange(recorded.mm.calls.keys.events, count=1)
+    other_event = entries[0][0].decode()
     assert db_cli("matches", "show", other_event).code == 3
 
 
@@ -125,7 +127,7 @@ def test_what_is_no_match(db_cli: Cli, recorded: Recorded, match_id: str, code: 
 
 
 def test_history_with_what_changed(db_cli: Cli, recorded: Recorded) -> None:
-    """Given rules that were changed and removed, when asked for with --diff, then old and new of each field are told."""
+    """Given rules that were changed and removed, when asked for with --diff, then old and new of fields are told."""
     text = '[ladder]\nmax_gap = 200\nwillingness = { kind = "stepped", step = 5, every_seconds = 2.5 }\n[side]\n'
     recorded.mm.apply_rules(parse_rules(text, "test"))
     recorded.mm.apply_rules(parse_rules("[side]\n", "test"), prune=True)

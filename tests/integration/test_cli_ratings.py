@@ -112,7 +112,9 @@ class TestImport:
         columns = ("--player-column", "who", "--rating-column", "mmr", "--deviation-column", "games")
         bad = cli("ratings", "import", file, "--queue", "ladder", *columns)
         assert bad.code == 2
-        assert "line 3, who: 'ann' is refused (allowed: one row a player (another is on line 2))" in bad.err
+        assert (
+            "line 3, who: 'ann' is refused (allowed: one row a player, or --highest (another is on line 2))" in bad.err
+        )
         assert cli("ratings", "import", file, "--queue", "ladder", *columns, "--highest").code == 0
         assert stored(database, realm) == {"ann": (1603, 193), "bob": (900, 1)}
         where = ("--where", "side=sc2", "--where", "race=zerg")
@@ -163,7 +165,10 @@ class TestRefusedFiles:
             (",1,\n", "line 2, player: '' is refused (allowed: 1 to 128 bytes"),
             ("a\x07b,1,\n", "line 2, player: 'a\\x07b' is refused"),
             ("x" * 129 + ",1,\n", "line 2, player: 'xxx"),
-            ("ann,1,\nbob,1,\nann,1,\n", "line 4, player: 'ann' is refused (allowed: one row a player (another is on"),
+            (
+                "ann,1,\nbob,1,\nann,1,\n",
+                "line 4, player: 'ann' is refused (allowed: one row a player, or --highest (another is on",
+            ),
             ('"ann\n\n",1,\n', "line 4, player: "),
             ('ann,"1"x,\n', "line 2: 'this line' is refused (allowed: a row of csv; "),
             ("", "'no rows' is refused (allowed: at least one row under the header)"),

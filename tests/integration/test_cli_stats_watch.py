@@ -11,6 +11,7 @@ import signal
 import struct
 import sys
 import termios
+from typing import Any
 
 import pytest
 import redis
@@ -51,7 +52,8 @@ def test_what_the_server_cannot_tell_is_none(recorded: Recorded) -> None:
     keys = recorded.mm.calls.keys
     recorded.mm.enqueue("ladder", "a", rating=1)
     recorded.mm.enqueue("ladder", "late", rating=999)
-    middle = recorded.client.xrevrange(keys.events, count=2)[1][0]
+    newest: Any = recorded.client.xrevrange(keys.events, count=2)
+    middle = newest[1][0]
     recorded.client.xgroup_setid(keys.events, RECORDER, middle, entries_read=-1)
     found = recorded.mm.stats().recording
     assert found is not None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,7 @@ def complete(environment: dict[str, str]) -> Complete:
             timeout=30,
         )
         assert run.stderr == ""
-        return [offer.removeprefix("plain,") for offer in run.stdout.splitlines()]
+        return [offer.removeprefix("plain,") for offer in run.stdout.splitlines() if offer]
 
     return ask
 
@@ -49,14 +51,13 @@ def test_commands_and_options(complete: Complete) -> None:
     assert complete("db", "un") == ["unregister"]
     assert complete("stats", "--w") == ["--watch"]
     assert complete("completion", "") == list(SHELLS)
-    assert complete("nonsense", "") == []
 
 
 def test_the_names_of_commands_cost_no_import_of_them() -> None:
     code = (
         "import sys, click\nfrom matchmaker.cli import program\n"
         "print([one.value for one in program.shell_complete(click.Context(program), 'st')])\n"
-        "print([name for name in sys.modules if name in ('rich', 'matchmaker.cli.stats', 'psycopg2', 'redis')])\n"
+        "print([name for name in sys.modules if name in ('rich', 'matchmaker.cli.stats', 'psycopg2', 'alembic')])\n"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout == "['status', 'stats']\n[]\n"
@@ -75,16 +76,30 @@ def test_a_server_that_is_not_there_is_no_word_at_all(complete: Complete, url: s
     assert complete("enqueue", "", MATCHMAKER_REDIS_URL=url) == []
 
 
-def test_a_server_that_never_answers_costs_a_moment(complete: Complete) -> None:
-    """Given a server that takes the connection and stays silent, when completing, then no name comes, and soon."""
+@pytest.fixture
+def dripping() -> Iterator[str]:
+    """URL of a server that sends a byte now and then and never comes to an end: no timeout of a socket bounds that."""
+    over = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        with server.accept()[0] as client, contextlib.suppress(OSError):
+            while not over.wait(PATIENCE_SECONDS / 4):
+                client.sendall(b"+")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+        thread = threading.Thread(target=drip, args=(server,))
+        thread.start()
+        yield f"redis://127.0.0.1:{server.getsockname()[1]}?protocol=2"
+        over.set()
+        thread.join()
+
+
+def test_a_server_that_never_comes_to_an_end_costs_a_moment(complete: Complete, dripping: str) -> None:
+    """Given such a server, when completing, then no name comes, and soon: the next TAB is the user's."""
     began = time.monotonic()
-    complete("")
-    plain = time.monotonic() - began
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        began = time.monotonic()
-        assert complete("enqueue", "", MATCHMAKER_REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}") == []
-        # Two starts of Python are compared on a busy machine: a wait without a bound would take 5 s and more.
-        assert time.monotonic() - began - plain < PATIENCE_SECONDS + 2
+    assert complete("enqueue", "", MATCHMAKER_REDIS_URL=dripping) == []
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -24,12 +24,16 @@ from matchmaker.demo.figures import figures
 from matchmaker.demo.options import PLAYER_PROCESSES
 from matchmaker.demo.ratings import HIGHEST, LOWEST
 from matchmaker.keys import Keys
+from matchmaker.store import schema
+from matchmaker.store.connect import Database
 from tests.servers import Process, StartServer
 
 ROOT = Path(__file__).parent.parent.parent
 SEED, RATE, SECONDS = 7, 100.0, 3.0
 SOON = 20.0
 FIGURES = ("wait_ms", "doorbell_ms", "gap", "enqueue_ms", "lag_ms")
+MATCHER, RECORDER, PLAYERS = " -m workers ", " -m matchmaker.cli recorder ", " -m matchmaker.demo.players"
+STARTED = {"valkey-server": 1, "/postgres -D": 1, MATCHER: 2, RECORDER: 1, PLAYERS: PLAYER_PROCESSES}
 # Everybody gives so much that hardly anybody waits: a demo that is soon over.
 GENEROUS = "[arena]\nwillingness = { per_second = 1000.0 }\nmax_gap = 5000\n"
 
@@ -84,9 +88,9 @@ class Demo:
         return Outcome(self.process.returncode, self._said + rest, json.loads(text) if text else {}, self.folder)
 
     def children(self, stack: ExitStack) -> list[Process]:
-        """Handles on all that it has started: two for its server, its matchers and its players."""
+        """Handles on all that it has started: servers with their guards, matchers, a recorder and players."""
         found: list[int] = []
-        while len(found) < 2 + 2 + PLAYER_PROCESSES:
+        while not all(sum(word in command(pid) for pid in found) >= count for word, count in STARTED.items()):
             assert self.process.poll() is None
             found = list(descendants(self.process.pid))
         return [stack.enter_context(Process(each)) for each in found]
@@ -116,7 +120,11 @@ def descendants(pid: int) -> Iterator[int]:
 
 
 def command(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
+    """The command line of a process, "" when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 @pytest.fixture(scope="module")
@@ -378,13 +386,46 @@ def test_a_lost_record_fails_the_demo(own_server: StartServer, tmp_path: Path) -
 def test_a_matcher_that_dies_is_a_fault_even_if_the_other_does_its_work(tmp_path: Path) -> None:
     with ExitStack() as stack, Demo(tmp_path, "--rate", "50", "--seconds", "4") as demo:
         demo.says(" s  ladder")
-        matchers = [each for each in demo.children(stack) if "workers" in command(each.pid)]
+        matchers = [each for each in demo.children(stack) if MATCHER in command(each.pid)]
         os.kill(matchers[0].pid, signal.SIGKILL)
         found = demo.outcome()
     assert found.code == 1
     assert any("ended with signal 9" in fault for fault in found.body["faults"])
     assert found.body["checker"]["ok"]
     assert found.body["matched"] > 0
+
+
+def test_a_recorder_that_dies_is_a_fault(tmp_path: Path) -> None:
+    with ExitStack() as stack, Demo(tmp_path, "--rate", "50", "--seconds", "30") as demo:
+        demo.says(" s  ladder")
+        recorders = [each for each in demo.children(stack) if RECORDER in command(each.pid)]
+        os.kill(min(each.pid for each in recorders), signal.SIGKILL)
+        found = demo.outcome()
+    assert found.code == 1
+    assert any("recorder ended with signal 9" in fault for fault in found.body["faults"])
+
+
+def test_a_database_that_is_given_gets_back_as_it_was(tmp_path: Path, database_url: str) -> None:
+    """Given a database with tables, when a demo records there, then it says how much it wrote, and leaves no row."""
+    with Database(database_url) as database:
+        schema.upgrade(database)
+        found = play(tmp_path, *quick(tmp_path, 1400, 1600), MATCHMAKER_DATABASE_URL=database_url)
+        assert found.code == 0, found.said
+        rows, body = found.body["rows"], found.body
+        assert rows["matches"] == body["matches"] > 0
+        assert rows["teams"] == 2 * body["matches"]
+        assert rows["tickets"] == rows["players"] == body["arrived"]
+        assert f"recorded {body['matches']}/{body['matches']} matches" in found.said
+        with database.transaction() as cursor:
+            for table in (*rows, "realms"):
+                cursor.execute(f"SELECT count(*) FROM {table}")
+                assert cursor.fetchone() == (0,), table
+
+
+def test_a_database_without_tables_is_refused_before_anything_starts(tmp_path: Path, database_url: str) -> None:
+    found = play(tmp_path, MATCHMAKER_DATABASE_URL=database_url)
+    assert found.code == 5
+    assert "run `matchmaker db upgrade`" in found.said
 
 
 # -- how it ends -----------------------------------------------------------------------------------------------------

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import redis
 
 from matchmaker import Matchmaker, errors, parse_rules
-from matchmaker.store import schema
 from matchmaker.store.connect import Database
 from matchmaker.store.drain import Drain
 from matchmaker.store.reconcile import reconcile
 from tests.integration.recorded import RULES, Recorded
 from tests.servers import StartServer
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    with Database(database_url) as database:
-        schema.upgrade(database)
-        yield database
-
-
-@pytest.fixture
-def recorded(redis_client: redis.Redis, realm: str, database: Database) -> Iterator[Recorded]:
-    with Matchmaker(redis_client, realm) as mm:
-        mm.apply_rules(RULES)
-        yield Recorded(redis_client, mm, database)
 
 
 def test_everything_is_recorded(recorded: Recorded) -> None:
@@ -187,9 +171,12 @@ def test_a_realm_that_nobody_made(redis_client: redis.Redis, realm: str, databas
 
 
 def test_a_database_without_tables(redis_client: redis.Redis, realm: str, database_url: str) -> None:
-    with Database(database_url) as empty, pytest.raises(errors.DatabaseSchema, match="matchmaker db upgrade"):
-        with Drain(redis_client, empty, realm):
-            pytest.fail("it began")
+    with (
+        Database(database_url) as empty,
+        pytest.raises(errors.DatabaseSchema, match="matchmaker db upgrade"),
+        Drain(redis_client, empty, realm),
+    ):
+        pytest.fail("it began")
 
 
 def test_an_emptied_server_is_recorded_anew(recorded: Recorded) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 from matchmaker import errors
 from matchmaker.store import reads, schema
 from matchmaker.store.connect import Database
-from matchmaker.store.describe import described
+from matchmaker.store.tables import described
 from tests.integration.recorded import Recorded
 from tests.integration.terminal import Running
 
@@ -127,13 +127,12 @@ def test_a_migration_that_fails_leaves_nothing(database_url: str, newer: Newer) 
 
 
 def test_a_read_only_database_is_told_apart(database_url: str) -> None:
+    with Database(database_url) as database, database.transaction() as cursor:
+        cursor.execute("SELECT current_database()")
+        (name,) = cursor.fetchone() or ("",)
+        cursor.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     with Database(database_url) as database:
-        with database.transaction() as cursor:
-            cursor.execute("SELECT current_database()")
-            (name,) = cursor.fetchone() or ("",)
-            cursor.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    with Database(database_url) as database:
-        with pytest.raises(errors.DatabaseUnsuitable, match="read-only .*primary"):
+        with pytest.raises(errors.DatabaseUnsuitable, match=r"read-only .*primary"):
             schema.upgrade(database)
         assert stored_version(database) == ""
 
@@ -165,7 +164,7 @@ def test_every_migration_can_be_taken_back(database: Database) -> None:
     tables = described(database)
     engine = create_engine("postgresql+psycopg2://", creator=database.connect, poolclass=NullPool)
     with engine.begin() as connection:
-        config = schema._config(())  # noqa: SLF001  # nothing but a test goes back
+        config = schema._config(())  # nothing but a test goes back
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
     engine.dispose()

@@ -37,13 +37,6 @@ def program_path(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    with Database(database_url) as database:
-        schema.upgrade(database)
-        yield database
-
-
-@pytest.fixture
 def honcho(
     tmp_path: Path,
     program_path: str,
@@ -53,6 +46,7 @@ def honcho(
     own_server: StartServer,
 ) -> Iterator[subprocess.Popen[str]]:
     """Honcho on a copy of the Procfile, with two of everything."""
+    assert schema.status(database).current
     folder = tmp_path / "app"
     folder.mkdir()
     shutil.copy(ROOT / "Procfile", folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,10 @@ from tests.integration.recorded import Recorded
 def made(recorded: Recorded) -> list[Match]:
     """Every match of the realm's stream, newest first."""
     found = []
-    for page in recorded.mm.redis.xrange(recorded.mm.calls.keys.events):
-        if page[1][b"event"] == b"matched":
-            ticket = recorded.mm.status_of_player(_first_player(page[1][b"body"]))
+    entries: Any = recorded.client.xrange(recorded.mm.calls.keys.events)
+    for _, fields in entries:
+        if fields[b"event"] == b"matched":
+            ticket = recorded.mm.status_of_player(_first_player(fields[b"body"]))
             assert ticket.match is not None
             found.append(ticket.match)
     return found[::-1]
@@ -84,17 +86,19 @@ def test_a_lost_match_says_so(recorded: Recorded) -> None:
     assert found.lost_ms == 1_795_460_395_862
 
 
-@pytest.mark.parametrize("match_id", ["", "1", "1-", "x-1", "1-1\n", "1-1; DROP TABLE matches", "1" * 17 + "-0", "-1-1"])
+@pytest.mark.parametrize(
+    "match_id", ["", "1", "1-", "x-1", "1-1\n", "1-1; DROP TABLE matches", "1" * 17 + "-0", "-1-1"]
+)
 def test_what_is_no_id_is_refused(recorded: Recorded, match_id: str) -> None:
-    with pytest.raises(errors.InvalidInput, match="^match: "):
+    with pytest.raises(errors.InvalidInput, match=r"^match: "):
         reads.match(recorded.database, recorded.realm, match_id)
-    with pytest.raises(errors.InvalidInput, match="^before: "):
+    with pytest.raises(errors.InvalidInput, match=r"^before: "):
         reads.matches(recorded.database, recorded.realm, before=match_id)
 
 
 @pytest.mark.parametrize("most", [0, -1, 1001])
 def test_a_page_is_bounded(recorded: Recorded, most: int) -> None:
-    with pytest.raises(errors.InvalidInput, match="^most: "):
+    with pytest.raises(errors.InvalidInput, match=r"^most: "):
         reads.matches(recorded.database, recorded.realm, most=most)
 
 

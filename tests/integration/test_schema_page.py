@@ -9,7 +9,8 @@ import pytest
 
 from matchmaker.store import picture
 from matchmaker.store.connect import Database
-from matchmaker.store.describe import SERVES, TABLES, Table, described, renewed
+from matchmaker.store.describe import SERVES, renewed
+from matchmaker.store.tables import TABLES, Table, described
 from tests.integration.recorded import Recorded
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "schema.md"

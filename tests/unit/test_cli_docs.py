@@ -62,7 +62,7 @@ def test_no_command_prints_the_help_and_fails(capsys: pytest.CaptureFixture[str]
         (["enqueu"], "no such command 'enqueu'. (Did you mean one of: 'enqueue', 'queues'?) (see `matchmaker --help`)"),
         (["xyzzy"], "no such command 'xyzzy' (see `matchmaker --help`)"),
         (["enqueue", "ladder"], "missing argument 'PLAYER' (see `matchmaker enqueue --help`)"),
-        (["enqueue", "ladder", "a"], "missing option '--rating' (see `matchmaker enqueue --help`)"),
+        (["ratings", "import", "a"], "missing option '--queue' (see `matchmaker ratings import --help`)"),
         (["stats", "--nope"], "no such option '--nope' (see `matchmaker stats --help`)"),
         (["status"], "give either a TICKET or --player (see `matchmaker status --help`)"),
         (["cancel", "T", "--player", "p"], "give either a TICKET or --player (see `matchmaker cancel --help`)"),

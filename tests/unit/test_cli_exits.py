@@ -17,7 +17,8 @@ from matchmaker.model import TicketRequest
 def every_error() -> set[type[MatchmakerError]]:
     """The root and all that derives from it anywhere in the package."""
     for module in pkgutil.walk_packages(matchmaker.__path__, "matchmaker."):
-        importlib.import_module(module.name)
+        if not module.name.startswith("matchmaker.store.migrations."):  # files that Alembic runs, not modules
+            importlib.import_module(module.name)
     found, new = set[type[MatchmakerError]](), {MatchmakerError}
     while new:
         found |= new
@@ -70,7 +71,7 @@ def test_an_error_of_somebody_elses_counts_as_a_defect() -> None:
         (math.inf, "inf is not a finite number"),
         ("12", "'12' is not a finite number"),
         (True, "True is not a finite number"),
-        (None, "None is not a finite number"),
+        ([], "[] is not a finite number"),
         (2_000_000.0, "2000000.0 is out of range"),
         (-1_000_001, "-1000001 is out of range"),
         pytest.param(10**5000, "a value too large to show (int) is out of range", id="huge"),

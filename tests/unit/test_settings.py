@@ -33,6 +33,8 @@ def test_nothing_set_is_the_embedded_server_in_the_users_data_folder(tmp_path: P
 def test_every_setting_comes_from_its_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     wanted = {
         "REDIS_URL": "rediss://app:s3cret@db.example:6380/2",
+        "RQ_URL": "redis://jobs.example",
+        "DATABASE_URL": "postgresql://app:s3cret@db.example/ladder?sslmode=require",
         "REALM": "eu-1",
         "DATA_DIR": str(tmp_path / "kept"),
         "SOCKET_TIMEOUT_SECONDS": "2.5",
@@ -47,6 +49,10 @@ def test_every_setting_comes_from_its_variable(monkeypatch: pytest.MonkeyPatch, 
 
     assert settings.redis_url is not None
     assert settings.redis_url.get_secret_value() == wanted["REDIS_URL"]
+    assert settings.rq_url is not None
+    assert settings.rq_url.get_secret_value() == wanted["RQ_URL"]
+    assert settings.database_url is not None
+    assert settings.database_url.get_secret_value() == wanted["DATABASE_URL"]
     assert (settings.realm, settings.data_dir) == ("eu-1", tmp_path / "kept")
     assert (settings.socket_timeout_seconds, settings.log_level, settings.log_format) == (2.5, "warning", "json")
 
@@ -169,3 +175,50 @@ def test_a_tilde_in_the_data_folder_is_the_users_home(monkeypatch: pytest.Monkey
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("MATCHMAKER_DATA_DIR", "~/mm")
     assert Settings.load().data_dir == tmp_path / "mm"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app@db.example/ladder",
+        "postgres://app:p%40ss%2F@db.example:5433/ladder?sslmode=require",
+        "postgresql:///ladder?host=%2Frun%2Fpostgresql&user=app",
+    ],
+)
+def test_a_database_is_named_by_its_url(url: str) -> None:
+    loaded = Settings.load(database_url=url).database_url
+    assert loaded is not None
+    assert loaded.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://app@db/ladder", "db.example/ladder", "postgresql://app:s3cret@db:0/x", "postgresql://app:p@ss/s3cret@db/x"],
+)
+def test_what_names_no_database_is_refused_without_its_secret(url: str) -> None:
+    """Given another scheme, or a password whose @ and / stand as they are, then the refusal shows nothing of it."""
+    with pytest.raises(InvalidInput) as refused:
+        Settings.load(database_url=url)
+    assert refused.value.field == "database_url"
+    assert "s3cret" not in str(refused.value)
+    assert "postgresql://" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, None),
+        ({"database_url": "postgresql://db/x"}, "redis://realms"),
+        ({"rq_url": "redis://jobs"}, "redis://jobs"),
+        ({"rq_url": "redis://jobs", "database_url": "postgresql://db/x"}, "redis://jobs"),
+    ],
+)
+def test_where_recorders_get_their_jobs(given: dict[str, str], expected: str | None) -> None:
+    assert Settings.load(**given).jobs_url("redis://realms") == expected
+
+
+def test_a_database_is_shown_without_its_password() -> None:
+    loaded = Settings.load(database_url="postgresql://app:s3cret@db/x?password=s3cret&sslpassword=s3cret")
+    assert loaded.database_url_shown == "postgresql://app:***@db/x?password=***&sslpassword=***"
+    socket = Settings.load(database_url="postgresql:///x?host=%2Frun")
+    assert socket.database_url_shown == "postgresql:///x?host=/run"

@@ -129,6 +129,7 @@ CREATE TABLE events (
     PRIMARY KEY (realm, event)
 );
 CREATE INDEX events_by_queue ON events (realm, queue, at_ms DESC);
+CREATE INDEX events_of_rules ON events (realm, queue, at_ms) WHERE kind = 'rules';
 COMMENT ON TABLE events IS 'Events that no other table tells in full: changes of rules, cancels, expiries.';
 """
 
