@@ -175,8 +175,10 @@ class _Comparison:
         for id_, match in told.items():
             want = (match.queue, match.rules_version, match.at_ms, match.gap, match.value, None)
             want_teams = [
-                (number, place, ticket.id, ticket.player, ticket.rating, ticket.players[0].deviation, match.at_ms)
-                + (match.at_ms - ticket.enqueued_ms,)
+                (
+                    *(number, place, ticket.id, ticket.player, ticket.rating, ticket.players[0].deviation),
+                    *(match.at_ms, match.at_ms - ticket.enqueued_ms),
+                )
                 for number, team in enumerate(match.teams, 1)
                 for place, ticket in enumerate(team.tickets, 1)
             ]

@@ -243,7 +243,7 @@ def _who_runs(folder: Path) -> str:
 
 
 def _spawn(started: Started, role: str, number: int, *, as_json: bool) -> subprocess.Popen[bytes]:
-    """A matcher or a recorder. A URL goes through the environment: it may hold a password, and everyone can see arguments."""
+    """A matcher or a recorder. URLs go through the environment: arguments are seen by everyone."""
     # -P: a folder named `workers` where the user stands is not ours.
     command = [sys.executable, "-P", "-m", "matchmaker.cli", COMMANDS[role], "--leave-on-eof", "--name", str(number)]
     for realm in started.realms:

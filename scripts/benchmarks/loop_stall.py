@@ -3,8 +3,8 @@
 Measured: one event loop, on which players without a rating join all the time; each is looked up in Postgres behind a
 proxy that holds every answer back for 500 ms. A probe on the same loop asks to be called every millisecond and notes
 how late it is, less the time for which the machine gave the thread no core (``scripts/benchmarks/stalls.py``).
-Meanwhile pairs of players with ratings meet: from the second one's call to the moment both listeners, on this loop too, hold the
-match that a matcher process made. Against: the same windows, in turns, with nobody looked up.
+Meanwhile pairs of players with ratings meet: from the second one's call to the moment both listeners, on this loop too,
+hold the match that a matcher process made. Against: the same windows, in turns, with nobody looked up.
 
 The figure of a window is its longest stall; the value is the median of the windows.
 """

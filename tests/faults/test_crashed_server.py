@@ -84,7 +84,7 @@ class Tail:
         self._kept = self._file.stat().st_size
 
     def lose(self, torn: int = 0) -> None:
-        """SIGKILL, and all that was written since is gone but for the first ``torn`` bytes; then it is started again."""
+        """SIGKILL; all that was written since is gone but for the first ``torn`` bytes; then it is started again."""
         self._server.kill()
         assert self._file.stat().st_size > self._kept + torn
         with self._file.open("rb+") as file:
@@ -102,8 +102,8 @@ def everysec(own_server: StartServer, database: Database) -> Iterator[tuple[Embe
 
 @pytest.mark.parametrize("torn", [0, 17])
 def test_everysec_names_what_is_lost(everysec: tuple[EmbeddedServer, Recorded], torn: int) -> None:
-    """Given tickets and matches that were recorded, when the server comes back without the last of them, then just these
-    are named and marked, once; their players join again, and what happens next is recorded and agrees."""
+    """Given tickets and matches that were recorded, when the server comes back without the last of them, then just
+    these are named and marked, once; their players join again, and what happens next is recorded and agrees."""
     server, recorded = everysec
     mm = recorded.mm
     # Given what is kept

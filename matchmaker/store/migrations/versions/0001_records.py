@@ -39,7 +39,7 @@ CREATE TABLE rule_versions (
     PRIMARY KEY (realm, queue, version)
 );
 COMMENT ON TABLE rule_versions IS 'The rules of a queue, every version of them.';
-COMMENT ON COLUMN rule_versions.rules IS 'The compiled rules, as scripts read them; null if the realm no longer has them.';
+COMMENT ON COLUMN rule_versions.rules IS 'The compiled rules that scripts read; null if the realm has them no more.';
 
 CREATE TABLE players (
     realm     text   NOT NULL,
