@@ -29,7 +29,7 @@ from matchmaker.settings import Settings
 from matchmaker.store.connect import Database
 from matchmaker.store.drain import Drain
 from matchmaker.store.reconcile import reconcile as reconcile_realm
-from workers.jobs import DRAIN_SECONDS, QUEUE, TICK_SECONDS, Jobs
+from workers.jobs import DRAIN_SECONDS, QUEUE, Jobs
 
 LINGER_SECONDS = 10.0
 """A drain that finds nothing more stays so long: starting the next one costs a fork."""
@@ -43,6 +43,9 @@ YIELD_SECONDS = 5.0
 MONITOR_SECONDS = 5
 WORKER_TTL_SECONDS = 20
 """RQ asks its queue for 15 s less: so an idle worker looks about every 5 s, as a busy one does."""
+
+KEEP_SECONDS = 10.0
+"""How often a worker sees to it that the jobs that come by themselves still do."""
 
 SCHEDULER_SILENT_SECONDS = 10
 """A living scheduler renews its lock every second; a dead one's is held for a minute otherwise."""
@@ -178,7 +181,7 @@ class RecorderWorker(Worker):
     asked: threading.Event
     jobs: Jobs
     realms: Sequence[str] = ()
-    _ticking_since = 0.0
+    _kept_at = 0.0
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
         """Every few seconds, idle or not: what comes by itself has to come, though RQ looks every 10 minutes only."""
@@ -191,9 +194,9 @@ class RecorderWorker(Worker):
             if self.connection.ttl(lock) < scheduler.interval + 60 - SCHEDULER_SILENT_SECONDS:
                 self.connection.delete(lock)
             scheduler.acquire_locks(auto_start=True)
-        if time.monotonic() - self._ticking_since > TICK_SECONDS:
+        if time.monotonic() - self._kept_at > KEEP_SECONDS:
             self.jobs.keep_ticking(self.realms)
-            self._ticking_since = time.monotonic()
+            self._kept_at = time.monotonic()
 
     def _install_signal_handlers(self) -> None:
         super()._install_signal_handlers()

@@ -16,12 +16,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import redis
+from rq.registry import ScheduledJobRegistry
+
 from matchmaker.checker import check_records
 from tests.faults.ears import reached
 from tests.faults.scene import Scene
 from tests.integration.recorded import Recorded
 from tests.integration.terminal import END_SECONDS, ROOT
 from tests.servers import Process
+from workers.jobs import QUEUE
 
 RECORDED_SECONDS = 45.0
 """Whatever is killed, however often: what happened is in Postgres so long after the last of it."""
@@ -143,13 +147,16 @@ class RecorderProcess:
         assert reached(there, within_seconds), f"no {what} within {within_seconds} s:\n{self.log}"
         return found[0]
 
-    def family(self) -> list[Process]:
-        """Handles on the parent and all its children, as they are now."""
-        found = []
-        for pid in [self.pid, *children(self.pid)]:
-            with contextlib.suppress(ProcessLookupError):
-                found.append(Process(pid))
-        return found
+    def rest(self) -> None:
+        """Has the jobs at work come to an end now: a drain that finds nothing more would stay for ten seconds."""
+
+        def resting() -> bool:
+            for horse in self.horses():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(horse, signal.SIGUSR1)
+            return not self.horses()
+
+        assert reached(resting, READY_SECONDS), self.log
 
     # -- its end -------------------------------------------------------------------------------------------------------
 
@@ -247,6 +254,14 @@ def jobs_of(scene: Scene) -> str:
     return "\n".join(found)
 
 
+def hurry(client: redis.Redis) -> None:
+    """Brings forward what RQ's scheduler has for later: ticks, and the next try of what failed."""
+    key = ScheduledJobRegistry(QUEUE, connection=client).key
+    for job, due in client.zrange(key, 0, -1, withscores=True):
+        if due > time.time() and job != b"reconcile-main":
+            client.zadd(key, {job: time.time()}, xx=True)
+
+
 # -- what became of the records ----------------------------------------------------------------------------------------
 
 
@@ -264,7 +279,8 @@ def all_recorded(scene: Scene, recorded: Recorded, within_seconds: float = RECOR
     begun = time.monotonic()
     assert reached(lambda: behind(scene) == 0, within_seconds), f"{behind(scene)} events behind\n{jobs_of(scene)}"
     took = time.monotonic() - begun
-    with open("/tmp/w/flt/took.txt", "a") as f: f.write(f"{os.environ.get('PYTEST_CURRENT_TEST')} {took:.2f}\n")  # DEBUG
+    with open("/tmp/w/flt/took.txt", "a") as f:
+        f.write(f"{os.environ.get('PYTEST_CURRENT_TEST')} {took:.2f}\n")  # DEBUG
     verdict = check_records(scene.client, recorded.database, scene.realm, drained=True)
     assert verdict.ok, str(verdict)
     assert verdict.matches == len(scene.ledger.matches)

@@ -207,6 +207,8 @@ def test_a_recorder_names_what_is_lost(
     lost = recorded.value("SELECT match FROM matches ORDER BY match DESC LIMIT 1")
     tail.lose()
     recorded.play(4, first=200)
+    assert reached(lambda: recorded.count("matches", "lost_at IS NULL") >= 6, RECORDED_SECONDS), process.log
+    process.rest()  # what is lost is told when the drain ends
     line = process.until("the server lost acknowledged writes", within_seconds=RECORDED_SECONDS)
     assert lost in line
     assert "lost_matches=2" in line
