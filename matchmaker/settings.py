@@ -15,6 +15,10 @@ from matchmaker.errors import InvalidInput
 from matchmaker.model import Name
 
 PREFIX = "MATCHMAKER_"
+DATABASE_URL_BOUND = (
+    "postgresql://[user[:password]@][host][:port]/database[?parameter=value]; in a password, @ : / ? # and % are "
+    "written %40 %3A %2F %3F %23 and %25"
+)
 _HIDDEN = "***"
 _SCHEMES = ("redis", "rediss", "unix")
 _DATABASE_SCHEMES = ("postgresql", "postgres")
@@ -36,15 +40,25 @@ def default_data_dir() -> Path:
 
 
 def redacted_url(url: str) -> str:
-    """The URL as it may be shown: a password in it, before the host or as a parameter, is ``***``."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
+    """The URL as it may be shown: a password in it, before the host or as a parameter, is ``***``; so is all of what is
+    no URL. A password may hold anything: it ends at the last @."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return _HIDDEN
+    user, at, place = rest.rpartition("@")
     name, colon, _ = user.partition(":")
-    place = f"{name}{colon}{_HIDDEN if colon else ''}{at}{host}"
+    parts = urlsplit(f"{scheme}://{name}{colon}{_HIDDEN if colon else ''}{at}{place}")
     pairs = [(key, _HIDDEN if key in _SECRET_PARAMETERS else value) for key, value in parse_qsl(parts.query)]
-    shown = urlunsplit(parts._replace(netloc=place, query=urlencode(pairs, safe="*/")))
+    shown = urlunsplit(parts._replace(query=urlencode(pairs, safe="*/")))
     # A URL without a host, as that of a Unix socket, keeps its slashes.
-    return shown if place or shown.startswith(f"{parts.scheme}://") else shown.replace(":", "://", 1)
+    return shown if parts.netloc or shown.startswith(f"{parts.scheme}://") else shown.replace(":", "://", 1)
+
+
+def is_ambiguous(url: str) -> bool:
+    """Whether a user or password holds an @, / or # as it is. libpq would take a part of that for the host, and tell
+    everybody that there is no such host. Raises ValueError for what is no URL."""
+    parts = urlsplit(url)
+    return parts.netloc.count("@") > 1 or "@" in parts.path + parts.query + parts.fragment
 
 
 def _lowered(value: object) -> object:
@@ -64,9 +78,7 @@ class Settings(BaseSettings):
         default=None,
         description="redis://[user[:password]@]host[:port][/db], the same with rediss://, or unix:///path[?db=n]",
     )
-    database_url: SecretStr | None = Field(
-        default=None, description="postgresql://[user[:password]@][host][:port]/database[?parameter=value]"
-    )
+    database_url: SecretStr | None = Field(default=None, description=DATABASE_URL_BOUND)
     rq_url: SecretStr | None = Field(
         default=None, description="as MATCHMAKER_REDIS_URL, which is also what stands here if nothing is set"
     )
@@ -103,7 +115,7 @@ class Settings(BaseSettings):
         if value is None:
             return None
         parts = urlsplit(value.get_secret_value())
-        if parts.scheme not in _DATABASE_SCHEMES or parts.port == 0 or "@" in parts.path + parts.query:
+        if parts.scheme not in _DATABASE_SCHEMES or parts.port == 0 or is_ambiguous(value.get_secret_value()):
             raise ValueError("not postgresql://, or a user or password whose @ and / are not percent-encoded")
         return value
 

@@ -22,10 +22,10 @@ log = structlog.get_logger()
 
 
 class Kicker:
-    """One thread, idle until :meth:`ring`. ``url`` is RQ's server."""
+    """One thread, idle until :meth:`ring`. ``url`` is RQ's server; InvalidInput if it is none."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._client = open_client(url)
         self._rung: set[str] = set()
         self._awake = threading.Condition()
         self._leaving = threading.Event()
@@ -46,7 +46,7 @@ class Kicker:
         self._thread.join(PAUSE_SECONDS)
 
     def _run(self) -> None:
-        with contextlib.closing(open_client(self._url)) as client:
+        with contextlib.closing(self._client) as client:
             jobs = Jobs(client)
             while True:
                 with self._awake:

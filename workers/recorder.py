@@ -44,7 +44,7 @@ MONITOR_SECONDS = 5
 WORKER_TTL_SECONDS = 20
 """RQ asks its queue for 15 s less: so an idle worker looks about every 5 s, as a busy one does."""
 
-KEEP_SECONDS = 10.0
+KEEP_SECONDS = 5.0
 """How often a worker sees to it that the jobs that come by themselves still do."""
 
 SCHEDULER_SILENT_SECONDS = 10
@@ -181,6 +181,9 @@ class RecorderWorker(Worker):
     asked: threading.Event
     jobs: Jobs
     realms: Sequence[str] = ()
+    in_the_way: Sequence[str] = ()
+    """Realms whose drain was there when this worker began: at work elsewhere, or left by a worker that was killed."""
+
     _kept_at = 0.0
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
@@ -196,6 +199,7 @@ class RecorderWorker(Worker):
             scheduler.acquire_locks(auto_start=True)
         if time.monotonic() - self._kept_at > KEEP_SECONDS:
             self.jobs.keep_ticking(self.realms)
+            self.in_the_way = [realm for realm in self.in_the_way if not self.jobs.drain(realm)]
             self._kept_at = time.monotonic()
 
     def _install_signal_handlers(self) -> None:
@@ -255,8 +259,7 @@ def run(rq_url: str, realms: Sequence[str]) -> None:
 def _worker(client: redis.Redis, realms: Sequence[str], asked: threading.Event) -> RecorderWorker:
     jobs = Jobs(client)
     jobs.keep_ticking(realms)
-    for realm in realms:
-        jobs.drain(realm)
+    in_the_way = [realm for realm in realms if not jobs.drain(realm)]
     worker = RecorderWorker(
         [jobs.queue],
         connection=client,
@@ -264,5 +267,5 @@ def _worker(client: redis.Redis, realms: Sequence[str], asked: threading.Event) 
         job_monitoring_interval=MONITOR_SECONDS,
         worker_ttl=WORKER_TTL_SECONDS,
     )
-    worker.asked, worker.jobs, worker.realms = asked, jobs, realms
+    worker.asked, worker.jobs, worker.realms, worker.in_the_way = asked, jobs, realms, in_the_way
     return worker

@@ -20,7 +20,7 @@ import psycopg2
 from psycopg2 import extensions
 
 from matchmaker.errors import DatabaseUnavailable, InvalidInput
-from matchmaker.settings import redacted_url
+from matchmaker.settings import DATABASE_URL_BOUND, is_ambiguous, redacted_url
 from matchmaker.store.faults import error_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ CONNECT_SECONDS = 2
 
 CONNECTIONS = 4
 _GRACE_SECONDS = 0.5
-_BOUND = "postgresql://[user[:password]@][host][:port]/database[?parameter=value]"
 
 
 def _options(url: str) -> dict[str, Any]:
@@ -43,11 +42,13 @@ def _options(url: str) -> dict[str, Any]:
     libpq's own message about a URL quotes it, password and all, so it is never passed on.
     """
     if url.partition("://")[0] not in ("postgresql", "postgres"):
-        raise InvalidInput("database_url", _shown(url), _BOUND)
+        raise InvalidInput("database_url", _shown(url), DATABASE_URL_BOUND)
     try:
-        named = extensions.parse_dsn(url)
-    except psycopg2.ProgrammingError:
-        raise InvalidInput("database_url", _shown(url), _BOUND) from None
+        named = None if is_ambiguous(url) else extensions.parse_dsn(url)
+    except (psycopg2.ProgrammingError, ValueError):
+        named = None
+    if named is None:
+        raise InvalidInput("database_url", _shown(url), DATABASE_URL_BOUND)
     ours = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "matchmaker",

@@ -14,10 +14,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import redis
-from rq.registry import ScheduledJobRegistry
 
 from matchmaker.checker import check_records
 from tests.faults.ears import reached
@@ -25,7 +24,7 @@ from tests.faults.scene import Scene
 from tests.integration.recorded import Recorded
 from tests.integration.terminal import END_SECONDS, ROOT
 from tests.servers import Process
-from workers.jobs import QUEUE
+from workers.jobs import Jobs
 
 RECORDED_SECONDS = 45.0
 """Whatever is killed, however often: what happened is in Postgres so long after the last of it."""
@@ -241,10 +240,11 @@ def run_ringing_matcher(url: str, realms: Sequence[str], rq_url: str) -> None:
 def jobs_of(scene: Scene) -> str:
     """What RQ knows of the realm's jobs, for whoever wonders why nothing comes."""
     found = []
-    for key in sorted(scene.client.scan_iter("rq:*")):
+    keys: list[bytes] = sorted(scene.client.scan_iter("rq:*"))
+    for key in keys:
         kind = scene.client.type(key)
         if kind == b"hash":
-            told = scene.client.hgetall(key)
+            told: Any = scene.client.hgetall(key)
             names = (b"status", b"retries_left", b"enqueued_at", b"started_at", b"last_heartbeat", b"worker_name")
             found.append(f"{key.decode()}: {[told.get(name, b'').decode() for name in names]}")
         elif kind == b"zset":
@@ -256,10 +256,11 @@ def jobs_of(scene: Scene) -> str:
 
 def hurry(client: redis.Redis) -> None:
     """Brings forward what RQ's scheduler has for later: ticks, and the next try of what failed."""
-    key = ScheduledJobRegistry(QUEUE, connection=client).key
-    for job, due in client.zrange(key, 0, -1, withscores=True):
-        if due > time.time() and job != b"reconcile-main":
-            client.zadd(key, {job: time.time()}, xx=True)
+    key = Jobs(client).queue.scheduled_job_registry.key
+    jobs: Any = client.zrange(key, 0, -1)
+    for job in jobs:
+        if not job.startswith(b"reconcile-"):
+            client.zadd(key, {job: 1}, xx=True)  # long ago
 
 
 # -- what became of the records ----------------------------------------------------------------------------------------
@@ -279,8 +280,6 @@ def all_recorded(scene: Scene, recorded: Recorded, within_seconds: float = RECOR
     begun = time.monotonic()
     assert reached(lambda: behind(scene) == 0, within_seconds), f"{behind(scene)} events behind\n{jobs_of(scene)}"
     took = time.monotonic() - begun
-    with open("/tmp/w/flt/took.txt", "a") as f:
-        f.write(f"{os.environ.get('PYTEST_CURRENT_TEST')} {took:.2f}\n")  # DEBUG
     verdict = check_records(scene.client, recorded.database, scene.realm, drained=True)
     assert verdict.ok, str(verdict)
     assert verdict.matches == len(scene.ledger.matches)

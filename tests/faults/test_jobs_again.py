@@ -10,6 +10,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from matchmaker import Matchmaker
 from matchmaker.store.connect import Database
+from matchmaker.store.drain import Drain
 from tests.faults.processes import Workers
 from tests.faults.recorders import environment_of
 from tests.faults.scene import at_length
@@ -34,10 +36,9 @@ EACH_THRICE = [*JOBS] * 3
 ORDERS = st.tuples(st.permutations(EACH_THRICE), st.sampled_from([1, 3, 10_000]), st.integers(1, 4))
 
 
-def brief(batch_events: int = 10_000) -> None:
+def brief(batch_events: int) -> None:
     """Jobs of this process end as soon as there is nothing left, and write batches of that size."""
-    recorder.LINGER_SECONDS = 0.0
-    recorder.Drain.__init__.__kwdefaults__["batch_events"] = batch_events
+    vars(recorder).update(LINGER_SECONDS=0.0, Drain=partial(Drain, batch_events=batch_events))
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def played(
 ) -> Iterator[Recorded]:
     """A realm in which much happened, and the environment that the jobs read."""
     monkeypatch.setattr(recorder, "LINGER_SECONDS", 0.0)
-    monkeypatch.setitem(recorder.Drain.__init__.__kwdefaults__, "batch_events", 10_000)
+    monkeypatch.setattr(recorder, "Drain", Drain)
     for name, value in environment_of(redis_url, database_url, realm).items():
         monkeypatch.setenv(name, value)
     with Matchmaker(redis_client, realm) as mm:
@@ -91,7 +92,7 @@ def test_thrice_in_any_order_and_at_once(played: Recorded) -> None:
     @given(ORDERS)
     def run(order: tuple[list[str], int, int]) -> None:
         names, batch_events, at_once = order
-        recorder.Drain.__init__.__kwdefaults__["batch_events"] = batch_events
+        brief(batch_events)
         with ThreadPoolExecutor(at_once) as pool:
             for ended in [pool.submit(JOBS[name], played.realm) for name in names]:
                 ended.result(60)
