@@ -121,7 +121,9 @@ class UnknownMatch(MatchmakerError):
     code = "unknown_match"
 
     def __init__(self, match: str) -> None:
-        super().__init__(f"match: {shown(match)} is not known: neither made lately nor, where one looks there, recorded")
+        super().__init__(
+            f"match: {shown(match)} is not known: neither made lately nor recorded"
+        )
         self.match = match
 
 

@@ -51,9 +51,7 @@ class Jobs:
 
     def drain(self, realm: str) -> bool:
         """A drain of the realm as soon as a worker is free; False if one is queued or at work already."""
-        return self._ask(
-            "drain", realm, retry=Retry(max=len(_RETRY_SECONDS), interval=_RETRY_SECONDS), seconds=3 * DRAIN_SECONDS
-        )
+        return self._ask("drain", realm, seconds=3 * DRAIN_SECONDS)
 
     def keep_ticking(self, realms: Iterable[str]) -> None:
         """Sees to it that the jobs that come by themselves do."""
@@ -77,7 +75,6 @@ class Jobs:
         *,
         seconds: int,
         id_: str = "",
-        retry: Retry | None = None,
         repeat: Repeat | None = None,
     ) -> bool:
         id_ = id_ or f"{kind}-{realm}"
@@ -88,7 +85,7 @@ class Jobs:
                     realm,
                     job_id=id_,
                     unique=True,
-                    retry=retry,
+                    retry=Retry(max=len(_RETRY_SECONDS), interval=_RETRY_SECONDS),
                     repeat=repeat,
                     job_timeout=seconds,
                     result_ttl=0,

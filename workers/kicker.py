@@ -57,9 +57,12 @@ class Kicker:
                 pause = self._ask(jobs, realms)
                 # One that is at work may be about to leave, having read the stream before this match: so it is asked
                 # for a second time, when one that left is gone.
-                if self._leaving.wait(pause):
-                    return
+                left = self._leaving.wait(pause)
+                with self._awake:
+                    realms |= self._rung if left else set()
                 self._ask(jobs, realms)
+                if left:
+                    return
 
     @staticmethod
     def _ask(jobs: Jobs, realms: set[str]) -> float:

@@ -24,7 +24,7 @@ def recorder(invocation: Invocation, leave_on_eof: bool, name: str | None) -> No
     standard error; MATCHMAKER_LOG_LEVEL and MATCHMAKER_LOG_FORMAT say how, and --json makes it JSON.
     """
     from matchmaker.cli import logs
-    from workers.recorder import run
+    from workers.rq_worker import run
 
     settings = invocation.settings
     if invocation.output.as_json:

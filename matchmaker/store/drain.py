@@ -100,6 +100,7 @@ class Drain:
         self._reader = Reader()
         self._link: connection | None = None
         self._entries_read: int | None = None
+        self._warn: Callable[[str], None] = lambda _: None
 
     def __enter__(self) -> Drain:
         self._link = self._database.connect()
@@ -143,10 +144,12 @@ class Drain:
         *,
         linger_seconds: float = 0.0,
         leave: Callable[[], bool] = lambda: False,
+        warn: Callable[[str], None] = lambda _: None,
     ) -> DrainReport:
         """Writes until the stream's end is reached and nothing more came for ``linger_seconds``, or ``leave`` says so
-        (asked between batches)."""
+        (asked between batches). ``warn`` is told at once what the report lists as warnings."""
         began = time.monotonic()
+        self._warn = warn
         report = self.report
         if self.mine and self._register():
             quiet_since = time.monotonic()
@@ -226,10 +229,12 @@ class Drain:
     def _begin_again(self, place: str) -> None:
         """The stream does not hold the place any more."""
         self.report.restarted += 1
-        self.report.warnings.append(
+        warning = (
             f"realm {self.keys.realm!r}: the stream no longer holds event {place}, the last one recorded: the server "
             "lost writes or was emptied; recording the stream anew from its beginning"
         )
+        self.report.warnings.append(warning)
+        self._warn(warning)
         self.report.place = START
         self._entries_read = 0
         with self._transaction() as cursor:
