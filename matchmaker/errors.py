@@ -121,9 +121,7 @@ class UnknownMatch(MatchmakerError):
     code = "unknown_match"
 
     def __init__(self, match: str) -> None:
-        super().__init__(
-            f"match: {shown(match)} is not known: neither made lately nor recorded"
-        )
+        super().__init__(f"match: {shown(match)} is not known: neither made lately nor recorded")
         self.match = match
 
 

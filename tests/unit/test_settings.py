@@ -193,7 +193,12 @@ def test_a_database_is_named_by_its_url(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["mysql://app@db/ladder", "db.example/ladder", "postgresql://app:s3cret@db:0/x", "postgresql://app:p@ss/s3cret@db/x"],
+    [
+        "mysql://app@db/ladder",
+        "db.example/ladder",
+        "postgresql://app:s3cret@db:0/x",
+        "postgresql://app:p@ss/s3cret@db/x",
+    ],
 )
 def test_what_names_no_database_is_refused_without_its_secret(url: str) -> None:
     """Given another scheme, or a password whose @ and / stand as they are, then the refusal shows nothing of it."""
