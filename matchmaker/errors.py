@@ -265,8 +265,8 @@ class RatingUnknown(MatchmakerError):
 
     def __init__(self, player: str, queue: str) -> None:
         super().__init__(
-            f"rating: player {shown(player)} has none in queue {queue!r}: give one, or set MATCHMAKER_DATABASE_URL so "
-            "that it can be looked up"
+            f"rating: player {shown(player)} has none in queue {queue!r}: give one, or a database to look it up in "
+            "(MATCHMAKER_DATABASE_URL for commands, database=… in Python)"
         )
         self.player = player
         self.queue = queue

@@ -101,7 +101,7 @@ class Jobs:
     def _remove_dead(self, id_: str) -> bool:
         """Takes a job out of the way that will not run any more; False if it will, or does."""
         try:
-            job = Job.fetch(id_, connection=self.client, serializer=JSONSerializer)
+            job = self._fetch(id_)
             status = job.get_status(refresh=False)
             alive = status not in _OVER
             if status is JobStatus.STARTED:
@@ -113,9 +113,26 @@ class Jobs:
         except NoSuchJobError:
             return True
         if not alive:
-            job.delete()
+            try:
+                job.delete()
+            except (KeyError, ValueError, TypeError):
+                # What a flush of RQ's server in the wrong moment left: RQ cannot read it, and it is of no use.
+                self.client.delete(job.key, f"rq:executions:{id_}")
             self.client.lrem(self.queue.intermediate_queue_key, 0, id_)
         return not alive
+
+    def _fetch(self, id_: str) -> Job:
+        """The job as RQ's server has it. One that cannot be read is removed, and then there is none.
+
+        :raises NoSuchJobError: there is none.
+        """
+        key = Job.key_for(id_)
+        try:
+            return Job.fetch(id_, connection=self.client, serializer=JSONSerializer)
+        except (NoSuchJobError, KeyError, ValueError, TypeError):
+            if not self.client.hexists(key, "data"):  # what a heartbeat writes after a flush is no job
+                self.client.delete(key)
+            raise NoSuchJobError(id_) from None
 
     @staticmethod
     def _silent(job: Job, seconds: int = SILENT_SECONDS) -> bool:

@@ -26,7 +26,7 @@ class Lazy(NamedTuple):
 
 
 COMMANDS: Final[Mapping[str, Lazy]] = {
-    "up": Lazy("up", "up", "Run everything here: an embedded server with its data kept, and matchers."),
+    "up": Lazy("up", "up", "Run everything here: Redis and Postgres with their data kept, matchers and a recorder."),
     "worker": Lazy("worker", "worker", "Run one matcher until Ctrl-C or SIGTERM."),
     "recorder": Lazy("recorder", "recorder", "Bring what happens into Postgres, until Ctrl-C or SIGTERM."),
     "demo": Lazy("demo", "demo", "Let players arrive, match them, and judge the outcome."),

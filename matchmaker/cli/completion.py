@@ -25,7 +25,8 @@ def completion(invocation: Invocation, shell: str) -> None:
     """Print the script that completes `matchmaker` in SHELL: bash, zsh or fish.
 
     \b
-    bash: matchmaker completion bash > ~/.local/share/bash-completion/completions/matchmaker
+    bash: mkdir -p ~/.local/share/bash-completion/completions
+          matchmaker completion bash > ~/.local/share/bash-completion/completions/matchmaker
     zsh:  matchmaker completion zsh > "${fpath[1]}/_matchmaker"
     fish: matchmaker completion fish > ~/.config/fish/completions/matchmaker.fish
 

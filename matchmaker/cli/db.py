@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from matchmaker.client import Matchmaker
     from matchmaker.store.overview import Overview, RecordedRealm
     from matchmaker.store.schema import SchemaState
+
+
+AGAIN_SECONDS: Final = 75.0
+"""A recorder's drain leaves within a minute; then there is a moment for another one."""
 
 
 @click.group()
@@ -151,17 +155,23 @@ def _show_realms(invocation: Invocation, found: Overview, behind: Mapping[str, R
 
 
 @db.command("drain")
+@click.option("--again", is_flag=True, help="Write all that the stream still holds once more, for rows that were lost.")
 @answers
-def drain_realm(invocation: Invocation) -> int:
+def drain_realm(invocation: Invocation, *, again: bool) -> int:
     """Record what happened in the realm up to now, in this process.
 
     What recorders do all the time: for a realm without one, or to see why one fails. Exit code 1 if another drain of
-    the realm is at work, which then does it.
+    the realm is at work, which then does it; with --again that one is waited for, a minute or so.
     """
     from matchmaker.store.drain import Drain
 
     realm, output = invocation.realm, invocation.output
-    with invocation.client() as client, invocation.database() as database, Drain(client, database, realm) as drain:
+    patience = AGAIN_SECONDS if again else 0.0
+    with (
+        invocation.client() as client,
+        invocation.database() as database,
+        Drain(client, database, realm, patience_seconds=patience, again=again) as drain,
+    ):
         report = drain.run()
     if report.unknown:
         raise errors.UnknownRealm(realm)

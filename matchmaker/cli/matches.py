@@ -46,10 +46,13 @@ def list_matches(invocation: Invocation, queue: str | None, player: str | None, 
 
     with invocation.database() as database:
         found = reads.matches(database, invocation.realm, queue=queue, player=player, before=before, most=most)
+        recorded = bool(found) or reads.is_recorded(database, invocation.realm)
     output = invocation.output
     if output.as_json:
         output.document({"realm": invocation.realm, "matches": [recorded_json(one) for one in found]})
         return
+    if not found and not recorded:
+        output.warning(f"realm {invocation.realm!r} was never recorded here: does a recorder serve it?")
     head = ("time", "match", "queue", "teams", "gap", "longest wait")
     output.table([_row(one) for one in found], head=head, right=(4, 5))
 

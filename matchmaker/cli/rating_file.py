@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -94,7 +95,8 @@ class _Reader:
     def _place(self, header: list[str], column: str) -> int:
         if header.count(column) != 1:
             shown = ", ".join(header) if header else "no columns"
-            raise InvalidInput(f"{self._name}, line 1", shown, f"a header that names the column {column} once")
+            other = "; --player-column, --rating-column and --deviation-column name others"
+            raise InvalidInput(f"{self._name}, line 1", shown, f"a header that names the column {column} once{other}")
         return header.index(column)
 
     def take(self, line: int, row: list[str]) -> None:
@@ -165,19 +167,27 @@ def write_ratings(stream: TextIO, rows: Iterable[Row]) -> int:
 
 
 def replace_file(file: str, write: Callable[[TextIO], int]) -> int:
-    """Has a file written next to ``file`` and then put in its place: nobody ever sees half of it.
+    """Has a file written next to ``file`` and then put in its place, with its owner and mode: nobody ever sees half of
+    it. A link is followed. What is no file, such as a pipe, is written to as it is.
 
     :raises InvalidInput: it cannot be written.
     """
-    path = Path(file)
+    path = Path(os.path.realpath(file))
     made: str | None = None
     try:
+        there = _stat(file)
+        if there is not None and not stat.S_ISREG(there.st_mode):
+            with Path(file).open("w", newline="", encoding="utf-8") as stream:
+                return write(stream)
         descriptor, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(descriptor, "w", newline="", encoding="utf-8") as stream:
             count = write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(made).chmod(0o666 & ~_umask())
+        if there is not None:
+            with contextlib.suppress(PermissionError):
+                os.chown(made, there.st_uid, there.st_gid)
+        Path(made).chmod(0o666 & ~_umask() if there is None else stat.S_IMODE(there.st_mode))
         Path(made).replace(path)
         made = None
     except OSError as error:
@@ -186,6 +196,14 @@ def replace_file(file: str, write: Callable[[TextIO], int]) -> int:
         if made is not None:
             Path(made).unlink(missing_ok=True)
     return count
+
+
+def _stat(file: str) -> os.stat_result | None:
+    """What ``file`` is, behind any links; None if there is nothing."""
+    try:
+        return Path(file).stat()
+    except FileNotFoundError:
+        return None
 
 
 def _umask() -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from matchmaker.calls import Batch
-from matchmaker.cli.command import Invocation, answers
+from matchmaker.cli.command import Invocation, answers, uninterrupted
 from matchmaker.cli.output import counted
 from matchmaker.cli.rating_file import STANDARD, Columns, parted, read_ratings, replace_file, write_ratings
 from matchmaker.errors import InvalidInput, MatchmakerError, UnknownQueue
@@ -83,11 +83,18 @@ def import_ratings(
     with invocation.database() as database, invocation.matchmaker() as mm:
         if queue not in mm.rules():
             raise UnknownQueue(queue, mm.calls.realm)
-        with database.transaction(TIMEOUT_SECONDS) as cursor:
-            require(cursor)
-            count = store(cursor, mm.calls.realm, queue, rated, dry=dry_run)
-        if not dry_run:
-            _show_to_realm(mm, queue, rated)
+        with uninterrupted():  # else the database would have what the realm has not
+            with database.transaction(TIMEOUT_SECONDS) as cursor:
+                require(cursor)
+                count = store(cursor, mm.calls.realm, queue, rated, dry=dry_run)
+            if not dry_run:
+                try:
+                    _show_to_realm(mm, queue, rated)
+                except MatchmakerError:
+                    invocation.output.warning(
+                        "the database has these ratings, the realm not all of them: import the file again"
+                    )
+                    raise
     words = f"{count.new:,} new, {count.changed:,} changed, {count.unchanged:,} unchanged"
     body = {
         "realm": invocation.realm,

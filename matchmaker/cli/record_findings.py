@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from matchmaker import errors
 from matchmaker.calls import Command
+from matchmaker.checker.violation import Code
 from matchmaker.cli.command import Invocation
 from matchmaker.cli.findings import Finding, fail, ok, warn
 from matchmaker.cli.output import counted, lag, local_time, span
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from matchmaker.store.connect import Database
 
 LAGGING_MS: Final = 60_000
+CHANGED_BY_HAND: Final = "rows were changed by hand: delete those, then matchmaker db drain --again"
+ROW_REMEDIES: Final = {
+    Code.ROW_MISSING: "matchmaker db drain --again",
+    Code.ROW_UNKNOWN: "matchmaker db reconcile, if the realm's server had failed",
+}
 
 
 def about_records(invocation: Invocation) -> Iterator[Finding]:
@@ -58,9 +64,14 @@ def about_rows(invocation: Invocation, mm: Matchmaker) -> Iterator[Finding]:
     name = "records"
     try:
         with invocation.database() as database:
+            if _database(database).state == "fail":
+                return  # that finding says so
             report = check_records(mm.redis, database, mm.calls.realm)
-    except (errors.DatabaseUnavailable, errors.DatabaseUnsuitable, errors.DatabaseSchema):
-        return  # the finding about the database says so
+    except errors.DatabaseUnavailable:
+        return
+    except (errors.DatabaseUnsuitable, errors.DatabaseSchema) as refused:
+        yield fail(name, str(refused), "")
+        return
     except errors.ServerUnsuitable as refused:
         yield warn(name, str(refused), "allow this user XRANGE, or ask as another")
         return
@@ -68,7 +79,7 @@ def about_rows(invocation: Invocation, mm: Matchmaker) -> Iterator[Finding]:
         counts = f"{counted(report.events, 'event')}, {counted(report.matches, 'match', 'matches')}"
         yield ok(name, f"{counts} compared with the rows: nothing is wrong")
     for violation in report.violations:
-        yield fail(name, str(violation), "matchmaker db reconcile, if the realm's server had failed")
+        yield fail(name, str(violation), ROW_REMEDIES.get(violation.code, CHANGED_BY_HAND))
 
 
 def about_groups(mm: Matchmaker, stats: RealmStats) -> Iterator[Finding]:
@@ -119,7 +130,7 @@ def _others(mm: Matchmaker, groups: list[dict[str, str]]) -> Finding:
     if late:
         message = f"behind by over a minute: {'; '.join(late)}; their events are kept meanwhile"
         return warn(name, message, f"start who reads them, or XGROUP DESTROY {events} NAME")
-    return ok(name, f"{counted(len(groups), 'group')} keep up" if groups else "nobody reads the stream as a group")
+    return ok(name, f"{counted(len(groups), 'group')} keep up" if groups else "nobody else reads the stream as a group")
 
 
 def _standing(mm: Matchmaker, group: dict[str, str]) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,6 +77,7 @@ class Drain:
 
     :param batch_events: the most that one transaction writes.
     :param patience_seconds: how long to wait for another drain to end.
+    :param again: begin at the start of the stream, as for a database that lost rows.
     :raises DatabaseUnavailable: or another error of the database or the server; all that was committed stays, and the
         next drain goes on from there.
     """
@@ -89,6 +90,7 @@ class Drain:
         *,
         batch_events: int = BATCH_EVENTS,
         patience_seconds: float = 0.0,
+        again: bool = False,
     ) -> None:
         self.keys = Keys(realm)
         self.report = DrainReport(realm)
@@ -97,6 +99,7 @@ class Drain:
         self._database = database
         self._batch_events = batch_events
         self._patience_seconds = patience_seconds
+        self._again = again
         self._reader = Reader()
         self._link: connection | None = None
         self._entries_read: int | None = None
@@ -115,7 +118,7 @@ class Drain:
                 self.report.busy = not self.mine
                 if self.mine:
                     writer.prepare(cursor)
-                    self.report.place = writer.place_of(cursor, self.keys.realm)
+                    self.report.place = START if self._again else writer.place_of(cursor, self.keys.realm)
             self._link.autocommit = False
         except BaseException:
             self._link.close()
@@ -199,7 +202,7 @@ class Drain:
             entries, added = self._page(place)
             if place != START:
                 if not entries or entries[0][0].decode() != place:
-                    self._begin_again(place)
+                    self._begin_again(place, entries)
                     return Batch(), False
                 entries = entries[1:]
             for entry, fields in entries:
@@ -226,12 +229,21 @@ class Drain:
             return [], 0
         return entries, int(stream["entries-added"])
 
-    def _begin_again(self, place: str) -> None:
-        """The stream does not hold the place any more."""
+    def _begin_again(self, place: str, after: Sequence[object]) -> None:
+        """The stream does not hold the place any more; ``after`` is what follows it."""
         self.report.restarted += 1
+        with typed_errors():
+            older: Any = self._client.xrange(self.keys.events, max=place, count=1)
+        if after and not older:
+            why = (
+                "all that it holds is younger. Either the server was emptied, or this database was restored from a "
+                "backup, and then what happened between is recorded nowhere"
+            )
+        else:
+            why = "the server lost writes or was emptied"
         warning = (
-            f"realm {self.keys.realm!r}: the stream no longer holds event {place}, the last one recorded: the server "
-            "lost writes or was emptied; recording the stream anew from its beginning"
+            f"realm {self.keys.realm!r}: the stream no longer holds event {place}, the last one recorded: {why}; "
+            "recording the stream anew from its beginning"
         )
         self.report.warnings.append(warning)
         self._warn(warning)

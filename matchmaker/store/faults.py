@@ -18,6 +18,7 @@ from matchmaker.errors import (
 )
 
 UPGRADE = "run `matchmaker db upgrade`"
+ALTERED = f"{UPGRADE}; if that has nothing to do, a table was changed by hand"
 
 _REMEDIES = {
     "25006": "it is read-only (a standby?): point MATCHMAKER_DATABASE_URL at the primary",
@@ -67,7 +68,7 @@ def error_of(fault: psycopg2.Error, shown: str) -> MatchmakerError:
     if code in _REMEDIES:
         return DatabaseUnsuitable(f"the database {shown} cannot be used: {_REMEDIES[code]} ({_words(fault)})")
     if code in _MISSING:
-        return DatabaseSchema(f"another one ({_words(fault)})", "tables it makes", UPGRADE)
+        return DatabaseSchema(f"another one ({_words(fault)})", "tables it makes", ALTERED)
     if not code and isinstance(fault, (psycopg2.OperationalError, psycopg2.InterfaceError)):
         return DatabaseUnavailable(f"the database {shown} does not answer: {_words(fault)}")
     if _PASSING.match(code):

@@ -22,7 +22,7 @@ from matchmaker import errors
 from matchmaker.calls import Found, Lookup, Rated
 from matchmaker.store.ratings import look_up, settle_unknown
 
-TIMEOUT_SECONDS: Final = 3.0
+TIMEOUT_SECONDS: Final = 5.0
 """The longest that one who asks is kept waiting."""
 
 MOST_WAITING: Final = 10_000

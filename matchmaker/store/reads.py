@@ -181,6 +181,14 @@ WHERE realm = %(realm)s AND queue = %(queue)s AND kind = 'rules'
 """
 
 
+def is_recorded(database: Database, realm: str) -> bool:
+    """Whether anything of the realm was ever recorded."""
+    with database.transaction(read_only=True) as cursor:
+        schema.require(cursor)
+        cursor.execute("SELECT EXISTS (SELECT FROM realms WHERE realm = %s)", (checked_text("realm", realm),))
+        return cursor.fetchone() == (True,)
+
+
 def rule_history(database: Database, realm: str, queue: str) -> list[RuleChange]:
     """Every change of the queue's rules, the first one first.
 

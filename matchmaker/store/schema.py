@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS schema (
     version         text NOT NULL,
     oldest_program  text NOT NULL
 );
+COMMENT ON COLUMN schema.version IS 'The newest version that was applied.';
 COMMENT ON TABLE schema IS 'The version of these tables and the oldest program that may use them.'
 """
 
@@ -125,6 +126,7 @@ def upgrade(database: Database | str, *, folders: Sequence[str] = ()) -> list[st
 
 def _upgraded(connection: Connection, config: Config) -> list[str]:
     from alembic import command
+    from alembic.util import CommandError
     from sqlalchemy import text
 
     _refuse_unsuitable(connection)
@@ -136,7 +138,11 @@ def _upgraded(connection: Connection, config: Config) -> list[str]:
     if found > known[-1]:
         return []
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as unknown:
+        remedy = "upgrade this program, or correct the table alembic_version"
+        raise DatabaseSchema(f"one that it does not know ({unknown})", VERSION, remedy) from unknown
     newest = _scripts(config).get_revision(known[-1])
     assert newest is not None
     connection.execute(

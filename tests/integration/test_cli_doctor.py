@@ -117,7 +117,7 @@ def test_a_consumer_group_that_lags_is_named(cli: Cli, mm: Matchmaker) -> None:
     """Given groups that keep up, read nothing or hold an old entry, when examined, then the late are named."""
     events = mm.calls.keys.events
     mm.redis.xadd(events, {"event": "x", "body": "{}"}, id=f"{newest_ms(mm) + 120_000}-0")
-    assert findings(cli("doctor", "--json"))["consumers"] == ("ok", "nobody reads the stream as a group")
+    assert findings(cli("doctor", "--json"))["consumers"] == ("ok", "nobody else reads the stream as a group")
     mm.redis.xgroup_create(events, "current", "$")
     assert findings(cli("doctor", "--json"))["consumers"] == ("ok", "1 group keep up")
     mm.redis.xgroup_create(events, "stale", "0")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -190,7 +194,10 @@ class TestRefusedFiles:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            (b"", "line 1: 'no columns' is refused (allowed: a header that names the column player once)"),
+            (
+                b"",
+                "line 1: 'no columns' is refused (allowed: a header that names the column player once; --player-column",
+            ),
             (b"name,rating\na,1\n", "line 1: 'name, rating' is refused"),
             (b"player,mmr\na,1\n", "a header that names the column rating once"),
             (b"player,rating,rating\na,1,2\n", "a header that names the column rating once"),
@@ -297,7 +304,7 @@ class TestEnqueueWithoutARating:
     def test_without_a_database_it_says_what_to_do(self, cli: Cli, mm: Matchmaker) -> None:
         done = cli("enqueue", "ladder", "ann")
         assert (done.code, done.out) == (3, "")
-        assert "give one, or set MATCHMAKER_DATABASE_URL" in done.err
+        assert "give one, or a database to look it up in (MATCHMAKER_DATABASE_URL" in done.err
 
     def test_with_a_dead_database(self, cli: Cli, mm: Matchmaker, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MATCHMAKER_DATABASE_URL", "postgresql://nobody:secret@127.0.0.1:1/none")
@@ -312,3 +319,45 @@ def database_url_of(database: Database) -> str:
     """Its URL; it has no password to hide."""
     assert "***" not in database.shown
     return database.shown
+
+
+@pytest.mark.usefixtures("cli", "database", "mm")
+def test_export_through_a_pipe_and_a_link(cli: Cli, file: Path) -> None:
+    """Given a pipe, and a link to a file of another mode, when ratings are exported there, then the pipe's reader gets
+    them, the link stays, its target changes, and the mode is what it was."""
+    assert cli("ratings", "import", file, "--queue", "ladder").code == 0
+    pipe, link, target = (file.parent / name for name in ("pipe", "link.csv", "target.csv"))
+    os.mkfifo(pipe)
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    heard: list[str] = []
+    reader = threading.Thread(target=lambda: heard.append(pipe.read_text(encoding="utf-8")))
+    reader.start()
+    assert cli("ratings", "export", pipe, "--queue", "ladder").code == 0
+    reader.join(10)
+    assert heard == [SORTED]
+    assert cli("ratings", "export", link, "--queue", "ladder").code == 0
+    assert link.is_symlink()
+    assert target.read_text(encoding="utf-8") == SORTED
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+
+
+@pytest.mark.usefixtures("cli", "database")
+def test_an_interrupted_import_is_not_left_half_done(
+    cli: Cli, mm: Matchmaker, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given Ctrl-C in the moment the database has the ratings, then the realm gets them all the same, and the command
+    ends as interrupted."""
+    committed = Database.transaction
+
+    @contextlib.contextmanager
+    def interrupted(self: Database, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        with committed(self, *args, **kwargs) as cursor:
+            yield cursor
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "transaction", interrupted)
+        assert cli("ratings", "import", file, "--queue", "ladder").code == 130
+    assert mm.enqueue("ladder", "bob").rating == 1600

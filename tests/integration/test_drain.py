@@ -229,3 +229,37 @@ def test_writes_that_the_server_lost(own_server: StartServer, database: Database
         assert recorded.count("matches", "lost_at IS NULL") == 1
         assert recorded.value(f"SELECT state FROM tickets WHERE ticket = '{gone.id}'") == "lost"
         assert recorded.check().ok, str(recorded.check())
+
+
+def test_rows_that_were_lost_are_written_again(recorded: Recorded) -> None:
+    """Given rows that somebody deleted, when the stream is drained again from its start, then they are there."""
+    recorded.play(6)
+    recorded.drain()
+    before = recorded.rows()
+    with recorded.database.transaction() as cursor:
+        cursor.execute("TRUNCATE matches, teams, tickets, events, players")
+    assert not recorded.check().ok
+    recorded.drain(again=True)
+    after = recorded.rows()
+    assert {table: after[table] for table in after if table != "realms"} == {
+        table: before[table] for table in before if table != "realms"
+    }
+
+
+def test_a_database_restored_from_a_backup(recorded: Recorded, redis_client: redis.Redis) -> None:
+    """Given a database as it was before events that were recorded, and trimmed, since, when it is drained, then the
+    warning says what may be missing, at once."""
+    recorded.play(4)
+    recorded.drain()
+    place = recorded.value("SELECT recorded FROM realms")
+    recorded.play(4, first=10)
+    recorded.drain()
+    keys = recorded.mm.calls.keys
+    redis_client.xtrim(keys.events, maxlen=3, approximate=False)
+    with recorded.database.transaction() as cursor:
+        cursor.execute("UPDATE realms SET recorded = %s", (place,))
+    told: list[str] = []
+    with Drain(recorded.client, recorded.database, recorded.realm) as drain:
+        drain.run(warn=told.append)
+    assert told == drain.report.warnings
+    assert "restored from a backup" in told[0]

@@ -126,3 +126,20 @@ def test_a_url_that_is_none() -> None:
     """Given something that is no server's URL, then the one who makes the kicker is told, not a thread."""
     with pytest.raises(InvalidInput, match="redis_url"):
         Kicker("http://nowhere")
+
+
+def test_a_record_that_rq_cannot_read_is_removed(kicker: Kicker, jobs: Jobs) -> None:
+    """Given what a flush of RQ's server in the wrong moment leaves of a job, when the realm rings, then a drain is
+    queued, and the kicker lives."""
+    client = jobs.client
+    jobs.drain("one")
+    client.delete(jobs.queue.key)
+    client.hset("rq:job:drain-one", "status", "failed")
+    client.zadd("rq:executions:drain-one", {"e1": time.time() + 1000})
+    client.hset("rq:execution:drain-one:e1", "last_heartbeat", "x")
+    client.hset("rq:job:drain-two", "status", "failed")
+    for realm in ("one", "two"):
+        kicker.ring(realm)
+    assert reached(lambda: asked(jobs) == ["drain-one", "drain-two"], SOON_SECONDS)
+    kicker.ring("three")
+    assert reached(lambda: "drain-three" in asked(jobs), PAUSE_SECONDS + SOON_SECONDS)

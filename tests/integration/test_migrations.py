@@ -171,3 +171,11 @@ def test_every_migration_can_be_taken_back(database: Database) -> None:
     assert [table.name for table in described(database)] == ["schema"]
     schema.upgrade(database)
     assert described(database) == tables
+
+
+def test_a_revision_that_nobody_knows(database: Database) -> None:
+    """Given that only Alembic's own table names another version, then that is one clear error."""
+    with database.transaction() as cursor:
+        cursor.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(errors.DatabaseSchema, match="9999"):
+        schema.upgrade(database)

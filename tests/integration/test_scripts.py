@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,30 @@ def test_the_commands_in_the_makefile_and_procfile_exist() -> None:
         [sys.executable, "-m", "honcho", "check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert "Valid procfile detected" in checked.stderr
+
+
+def test_what_is_installed_is_complete(checkout: Path, tmp_path: Path) -> None:
+    """Given the wheel that `pip install .` makes, then every file of the packages is in it: Lua, migrations and all."""
+    for name in ("README.md", "LICENSE"):
+        shutil.copy(ROOT / name, checkout / name)
+    for package in ("matchmaker", "workers"):
+        shutil.copytree(ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--wheel-dir",
+        str(tmp_path / "wheels"),
+        str(checkout),
+    ]
+    made = subprocess.run(pip, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    with zipfile.ZipFile(next((tmp_path / "wheels").glob("*.whl"))) as wheel:
+        installed = set(wheel.namelist())
+    for package in ("matchmaker", "workers"):
+        for file in (ROOT / package).rglob("*"):
+            if file.is_file() and "__pycache__" not in file.parts:
+                assert str(file.relative_to(ROOT)) in installed

@@ -16,7 +16,7 @@ CREATE TABLE realms (
 COMMENT ON TABLE realms IS 'How far each realm is recorded: moved in the transaction that writes the rows.';
 COMMENT ON COLUMN realms.recorded IS 'Id of the last event of the stream that is in these tables.';
 COMMENT ON COLUMN realms.recorded_at IS 'When that was, by this server''s clock.';
-COMMENT ON COLUMN realms.events IS 'Events recorded since the realm was first recorded.';
+COMMENT ON COLUMN realms.events IS 'Events written, those included that were written again.';
 
 CREATE TABLE queues (
     realm    text   NOT NULL,
