@@ -187,7 +187,7 @@ async def test_virtual_time(kind: str, redis_url: str, realm: str, database: Dat
 
 class TestWithoutAnAnswer:
     async def test_without_a_database(self, client: aio.Matchmaker) -> None:
-        with pytest.raises(errors.RatingUnknown, match="give one, or set MATCHMAKER_DATABASE_URL"):
+        with pytest.raises(errors.RatingUnknown, match="give one, or a database to look it up in"):
             await client.enqueue("ladder", "ann")
         answers = await client.enqueue_many("ladder", [TicketRequest("ann"), TicketRequest("bob", 1.0)])
         assert isinstance(answers[0], errors.RatingUnknown)
