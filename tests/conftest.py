@@ -15,6 +15,8 @@ from hypothesis import settings as hypothesis_settings
 
 from matchmaker.embedded import EmbeddedServer
 from matchmaker.embedded_postgres import EmbeddedPostgres
+from matchmaker.store import schema
+from matchmaker.store.connect import Database
 from tests.servers import StartServer, database_at, remove_keys
 
 # Runs are bounded by examples and the per-test time-out: a deadline an example would fail on a busy machine.
@@ -104,3 +106,11 @@ def database_url(postgres_url: str) -> Iterator[str]:
                 cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         link.close()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database of the test's own, its tables up to date."""
+    with Database(database_url) as database:
+        schema.upgrade(database)
+        yield database

@@ -13,8 +13,6 @@ from typing import Protocol
 import pytest
 
 from matchmaker.embedded import EmbeddedServer
-from matchmaker.store import schema
-from matchmaker.store.connect import Database
 from tests.faults.recorders import StartRecorder, recorders
 from tests.faults.scene import LADDER, Scene
 from tests.servers import StartServer
@@ -62,14 +60,6 @@ def scene_at(tmp_path: Path) -> Iterator[Callable[[str], Scene]]:
 
 
 # -- records -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """An empty database with its tables, on the suite's Postgres."""
-    with Database(database_url) as database:
-        schema.upgrade(database)
-        yield database
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from matchmaker import Matchmaker, aio, parse_rules
 from matchmaker.checker import check
 from matchmaker.cli import main
 from matchmaker.rules import QueueRules
-from matchmaker.store import schema
 from matchmaker.store.connect import Database
 from tests.faces import FACES, face
 from tests.integration.recorded import RULES as RECORDED_RULES
@@ -119,14 +118,6 @@ def world(redis_client: redis.Redis, realm: str) -> World:
 
 
 # -- records -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A database of the test's own, its tables up to date."""
-    with Database(database_url) as database:
-        schema.upgrade(database)
-        yield database
 
 
 @pytest.fixture

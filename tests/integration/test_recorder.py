@@ -55,13 +55,6 @@ def recorder() -> Iterator[StartRecorder]:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    with Database(database_url) as database:
-        schema.upgrade(database)
-        yield database
-
-
-@pytest.fixture
 def server_url(own_server: StartServer) -> str:
     """A server of the test's own: recorders share one queue of jobs on it."""
     return own_server().url
