@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from matchmaker import errors
-from matchmaker.keys import Keys
+from matchmaker.explanation import Explanation, parse_lines
+from matchmaker.keys import Keys, lines_of
+from matchmaker.misfits import refused_enqueue
 from matchmaker.model import (
     Match,
     Ticket,
@@ -94,6 +96,13 @@ Found = Mapping[str, Rated | errors.MatchmakerError]
 Plan = Generator[Call[Any] | Command[Any] | Batch[Any] | Lookup, Any, T]
 
 
+def _asks_rating(request: TicketRequest, queues: Sequence[str]) -> bool:
+    """Whether the realm may have to tell a rating. Sides bring their own: which queue has any, its rules know."""
+    if request.rating is not None or (request.sides and len(queues) == 1):
+        return False
+    return not request.ratings or any(queue not in request.ratings for queue in queues)
+
+
 def moment(text: str) -> int | None:
     """Realm ms as a script writes them, \"\" for none."""
     return int(float(text)) if text else None
@@ -113,6 +122,13 @@ def parse_ticket(reply: Sequence[str]) -> Ticket:
     if ticket is None:
         raise errors.UnknownTicket(ticket_id)
     return ticket
+
+
+def parse_page(reply: Sequence[str]) -> tuple[list[Ticket], str]:
+    """The tickets of a page and the position of the next."""
+    _, position, *flat = reply
+    events = (parse_event(*flat[i + 1 : i + 4]) for i in range(0, len(flat), 4))
+    return [event.ticket for event in events if event.ticket], position
 
 
 def _parse_report(reply: Sequence[str]) -> PassReport:
@@ -167,17 +183,23 @@ class Calls:
 
     # -- tickets ---------------------------------------------------------------------------------------------------
 
-    def enqueue(self, queue: str, requests: Sequence[TicketRequest]) -> Call[list[Ticket | errors.MatchmakerError]]:
-        """At most :data:`TICKETS_A_CALL` tickets; each gets its ticket or its own refusal."""
+    def enqueue(
+        self, queues: str | Sequence[str], requests: Sequence[TicketRequest]
+    ) -> Call[list[Ticket | errors.MatchmakerError]]:
+        """At most :data:`TICKETS_A_CALL` tickets into one queue or several; each gets its ticket or its own refusal.
+
+        A call of several that is refused for one of its tickets raises what :func:`~matchmaker.misfits.misfit` reads.
+        """
+        names = (queues,) if isinstance(queues, str) else tuple(queues)
 
         def parse(reply: list[Any]) -> list[Ticket | errors.MatchmakerError]:
             if len(reply) == 1 and len(requests) > 1:
-                self._refuse(reply[0])
-            return [refusal(self.realm, one) or parse_ticket(one) for one in reply]
+                raise refused_enqueue(refusal(self.realm, reply[0]), requests) or errors.ScriptFault("enqueue", reply)
+            return [refused_enqueue(refusal(self.realm, one), requests) or parse_ticket(one) for one in reply]
 
-        args = [self._now(), self.keys.channel_prefix, queue, *(request.as_json() for request in requests)]
-        asks = any(request.rating is None for request in requests)
-        keys = self.keys.rated_keys(queue) if asks else self.keys.line_keys(queue)
+        args = [self._now(), self.keys.channel_prefix, ",".join(names), *(request.as_json() for request in requests)]
+        asks = any(_asks_rating(request, names) for request in requests)
+        keys = self.keys.rated_keys(names[0]) if asks else self.keys.line_keys(names[0])
         return self._call("enqueue", args, parse, keys=keys)
 
     def default_rating(self, queue: str) -> Command[Rated]:
@@ -228,6 +250,17 @@ class Calls:
     def status(self, kind: str, id_: str) -> Call[Ticket]:
         return self._call("status", [kind, id_], parse_ticket)
 
+    def explain(self, kind: str, id_: str, most: int) -> Call[Explanation]:
+        """What keeps a ticket waiting; ``most`` candidates below and above each of its places are told."""
+
+        def parse(reply: list[Any]) -> Explanation:
+            if reply[0] != Reply.EXPLAINED:
+                return Explanation(parse_ticket(reply[:6]), int(reply[6]))
+            ticket = parse_ticket([Reply.WAITING, *reply[1:6]])
+            return Explanation(ticket, int(reply[6]), parse_lines(reply[7]))
+
+        return self._call("explain", [kind, id_, most], parse)
+
     def expire(self, queue: str, ticket_ids: Sequence[str]) -> Call[int]:
         args = [self._now(), self.keys.channel_prefix, queue, *ticket_ids]
         return self._call("expire", args, lambda reply: int(reply[1]), queue)
@@ -248,8 +281,9 @@ class Calls:
         """A part of the slow work that new rules left to do in the line."""
         return self._call("tend", [self._now(), self.keys.channel_prefix, queue, places], _parse_report, queue)
 
-    def pair(self, queue: str, one: str, other: str) -> Call[Match]:
-        """A match of two tickets that the caller chose."""
+    def pair(self, queue: str, one: str, other: str, *, side: str = "", version: int | None = None) -> Call[Match]:
+        """A match of two tickets that the caller chose; ``one`` plays ``side`` if that is given. With a ``version`` of
+        the rules it is refused under any other."""
 
         def parse(reply: list[Any]) -> Match:
             match = parse_event(reply[1], "", reply[2]).match if reply[2] else None
@@ -257,7 +291,8 @@ class Calls:
                 raise errors.UnknownMatch(reply[1])
             return match
 
-        return self._call("pair", [self._now(), self.keys.channel_prefix, queue, one, other], parse, queue)
+        args = [self._now(), self.keys.channel_prefix, queue, one, other, side, "" if version is None else version]
+        return self._call("pair", args, parse, queue)
 
     def peek(self, most: int) -> Call[Agenda]:
         def parse(reply: list[Any]) -> Agenda:
@@ -278,22 +313,52 @@ class Calls:
 
         return self._call("history", [player, after, ticket, most], parse)
 
-    def snapshot(self, queue: str, position: str, most: int) -> Call[tuple[list[Ticket], str]]:
-        """One page of a line and the position of the next, "" after the last."""
+    def snapshot(
+        self, queue: str, position: str, most: int, *, line: str | None = None
+    ) -> Call[tuple[list[Ticket], str]]:
+        """One page of a line and the position of the next, "" after the last; of ``line`` if the queue has constraints,
+        which is paged by age."""
 
-        def parse(reply: list[Any]) -> tuple[list[Ticket], str]:
-            flat = reply[2:]
-            events = (parse_event(*flat[i + 1 : i + 4]) for i in range(0, len(flat), 4))
-            return [event.ticket for event in events if event.ticket], reply[1]
-
-        return self._call("snapshot", [position, most], parse, queue)
+        keys = self.keys.line_keys(queue) if line is None else self.keys.page_keys(line)
+        return self._call("snapshot", [position, most], parse_page, keys=keys)
 
     def ring(self, match_id: str) -> Call[int]:
         return self._call("ring", ["", self.keys.channel_prefix, match_id], lambda reply: int(reply[1]))
 
+    def page(self, line: str, side: str, position: str, most: int) -> Call[tuple[list[Ticket], str]]:
+        """One page of a line, or of a side of it, lowest rating there first, and the position of the next, "" after the
+        last."""
+        keys = (*self._realm_keys, self.keys.line(line, side), self.keys.line_due(line))
+        return self._call("snapshot", [position, most], parse_page, keys=keys)
+
+    def newest(self, line: str, most: int) -> Command[list[tuple[str, int]]]:
+        """The tickets of a line with constraints that came last, and when, latest first."""
+
+        def parse(reply: Any) -> list[tuple[str, int]]:
+            flat = [part for one in reply for part in (one if isinstance(one, list) else [one])]
+            return [(ticket, int(float(since))) for ticket, since in zip(flat[::2], flat[1::2], strict=True)]
+
+        return Command(("ZRANGE", self.keys.line_ages(line), "0", str(most - 1), "REV", "WITHSCORES"), parse)
+
     def size(self, queue: str) -> Command[int]:
-        """How many tickets wait in the queue."""
+        """How many tickets wait in the queue's own line: all of them, unless it has classes or sides."""
         return Command(("ZCARD", self.keys.line(queue)), int)
+
+    def lines(self) -> Command[dict[str, int]]:
+        """The lines of queues with constraints in which anybody waits, with how many."""
+
+        def parse(reply: Any) -> dict[str, int]:
+            return {line: int(count) for line, count in sorted(_fields(reply).items())}
+
+        return Command(("HGETALL", self.keys.lines), parse)
+
+    def next_due(self, queue: str, lines: Mapping[str, int]) -> Command[int | None]:
+        """When the next pair of the queue falls due in any of its lines, realm ms; ``lines`` are the realm's."""
+
+        def parse(scores: Any) -> int | None:
+            return min((int(float(score)) for score in scores if score), default=None)
+
+        return Command(("ZMSCORE", self.keys.due, *{queue: None, **dict.fromkeys(lines_of(queue, lines))}), parse)
 
     # -- the realm -------------------------------------------------------------------------------------------------
 
@@ -315,6 +380,19 @@ class Calls:
 
         return Command(("HGETALL", self.keys.rules), parse)
 
+    def own_rules(self, queue: str) -> Command[StoredRules | None]:
+        """The rules of a queue whose matches are proposed (``matching = "own"``). None where there is no such queue, or
+        it is not matched now: it is being removed, or new rules have yet to say where its tickets stand."""
+
+        def parse(reply: Any) -> StoredRules | None:
+            compiled, version, work = reply
+            rules = QueueRules.from_compiled(compiled) if compiled else None
+            if rules is None or rules.matching != "own" or work.startswith(("closing", "reshape", "=")):
+                return None
+            return StoredRules(queue, int(version), rules, False)
+
+        return Command(("HMGET", self.keys.rules, f"q:{queue}", f"n:{queue}", f"c:{queue}"), parse)
+
     def meta(self) -> Command[dict[str, str]]:
         """The realm's meta hash; empty for a realm that does not exist."""
         return Command(("HGETALL", self.keys.meta), _fields)
@@ -329,6 +407,10 @@ class Calls:
         flat = [part for pair in compiled for part in pair]
         return self._call("apply", [self._now(), int(prune), int(dry), retain_ms, max_backlog, *flat], parse)
 
-    def clear(self, queue: str, until: str, position: str, most: int) -> Call[tuple[int, str, str]]:
+    def clear(
+        self, queue: str, until: str, position: str, most: int, *, line: str | None = None
+    ) -> Call[tuple[int, str, str]]:
+        """Cancels some of those in the queue, or in ``line`` of a queue with constraints."""
         args = [self._now(), self.keys.channel_prefix, queue, until, position, most]
-        return self._call("clear", args, lambda reply: (int(reply[1]), reply[2], reply[3]), queue)
+        keys = self.keys.line_keys(queue) if line is None else self.keys.page_keys(line)
+        return self._call("clear", args, lambda reply: (int(reply[1]), reply[2], reply[3]), keys=keys)

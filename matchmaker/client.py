@@ -12,14 +12,28 @@ import redis
 from matchmaker import errors
 from matchmaker.calls import Calls, Clock
 from matchmaker.connect import open_client
-from matchmaker.model import Event, Match, Ticket, TicketRequest, TicketState, checked_text, new_ticket_id
+from matchmaker.explanation import Explanation
+from matchmaker.hindsight import TICKETS, regret_of, windows_plan
+from matchmaker.model import (
+    Attribute,
+    Event,
+    Match,
+    Side,
+    Ticket,
+    TicketRequest,
+    TicketState,
+    checked_text,
+    new_ticket_id,
+)
 from matchmaker.notifications import Listener, NotificationService
-from matchmaker.plans import apply_plan, cancel_plan, enqueue_one_plan, stats_plan
+from matchmaker.plans import apply_plan, cancel_plan, enqueue_one_plan, enqueue_plan, stats_plan
 from matchmaker.queues import QueueService
+from matchmaker.regret import Regret
 from matchmaker.reports import PassReport, QueueChange, RealmStats, StoredRules
 from matchmaker.rules import QueueRules
 from matchmaker.runner import Runner, typed_errors
 from matchmaker.store.lookup import Transactions, opened_lookup
+from matchmaker.values import checked_queues
 
 RETAIN_SECONDS = 600
 """How long an ended ticket and its events are remembered at least, in a realm that is created."""
@@ -96,18 +110,29 @@ class Matchmaker:
 
     def enqueue(
         self,
-        queue: str,
+        queue: str | Sequence[str],
         player: str,
         *,
         rating: float | None = None,
         deviation: float | None = None,
         data: str = "",
         ticket: str | None = None,
+        sides: Mapping[str, Side | float] | None = None,
+        ratings: Mapping[str, Side | float] | None = None,
+        attributes: Mapping[str, Attribute] | None = None,
+        accepts: Mapping[str, tuple[float, float]] | None = None,
+        pings: Mapping[str, float] | None = None,
+        region: str | None = None,
+        vetoes: Mapping[str, Sequence[str]] | None = None,
+        avoid: Sequence[str] = (),
     ) -> Ticket:
-        """The player joins the queue. A repeated ``ticket`` id gets the first answer again, also after its match.
+        """The player joins the queue, or up to eight: matched in one, the ticket leaves all. The first of them is the
+        ticket's own: its expiry and heartbeat count. A repeated ``ticket`` id gets the first answer again, also after
+        its match.
 
         :param rating: in points; left out, it is the one known of the player in this queue: the realm's, else the
             database's, else the queue's ``default_rating``, with which a player nobody knew is created.
+        :param sides: and what follows it: see :class:`~matchmaker.model.TicketRequest`; what the queues' rules ask for.
         :raises InvalidInput: names the field and what is allowed.
         :raises AlreadyWaiting: the player waits already; names the ticket.
         :raises TicketReused: the id belongs to another player or queue.
@@ -116,12 +141,28 @@ class Matchmaker:
         :raises RatingUnknown: none was given, the realm has none and there is no database.
         :raises DatabaseUnavailable: none was given, the realm has none and the database did not answer in time.
         """
-        request = TicketRequest(player, rating, deviation, data, new_ticket_id() if ticket is None else ticket)
-        return self.runner.run(enqueue_one_plan(self.calls, checked_text("queue", queue), request))
+        request = TicketRequest(
+            player,
+            rating,
+            deviation,
+            data,
+            new_ticket_id() if ticket is None else ticket,
+            sides=sides,
+            ratings=ratings,
+            attributes=attributes,
+            accepts=accepts,
+            pings=pings,
+            region=region,
+            vetoes=vetoes,
+            avoid=avoid,
+        )
+        return self.runner.run(enqueue_one_plan(self.calls, checked_queues(queue), request))
 
-    def enqueue_many(self, queue: str, requests: Sequence[TicketRequest]) -> list[Ticket | errors.MatchmakerError]:
+    def enqueue_many(
+        self, queue: str | Sequence[str], requests: Sequence[TicketRequest]
+    ) -> list[Ticket | errors.MatchmakerError]:
         """For each request its ticket, or the error that refused it."""
-        return self.queue(queue).add_many(requests)
+        return self.runner.run(enqueue_plan(self.calls, checked_queues(queue), requests))
 
     def cancel(self, ticket: Ticket | str) -> Ticket:
         """Takes the ticket off its line. The answer says how it ended: cancelled, or matched or expired before.
@@ -150,6 +191,19 @@ class Matchmaker:
     def status_of_player(self, player: str) -> Ticket:
         """The player's waiting ticket, else the one that ended last."""
         return self.runner.call(self.calls.status("player", checked_text("player", player)))
+
+    def explain(self, ticket: Ticket | str, most: int = 3) -> Explanation:
+        """What keeps the ticket waiting: who is nearest in each of its queues, the first rule that stands between, and
+        when that will pass; :func:`~matchmaker.explanation.sentences` says it in words. Of a ticket that ended, how.
+
+        :param most: how many candidates are told below and above each of its ratings, 1 to 20.
+        :raises UnknownTicket: it is not waiting and did not end lately.
+        """
+        return self.runner.call(self.calls.explain("ticket", ticket_id(ticket), most))
+
+    def explain_player(self, player: str, most: int = 3) -> Explanation:
+        """As :meth:`explain`, of the player's waiting ticket, else of the one that ended last."""
+        return self.runner.call(self.calls.explain("player", checked_text("player", player), most))
 
     def wait_for_match(self, ticket: Ticket | str, timeout: float) -> Match:
         """Waits at most ``timeout`` seconds for the ticket's match, without polling.
@@ -194,6 +248,15 @@ class Matchmaker:
     def stats(self) -> RealmStats:
         """Counts of the realm."""
         return self.runner.run(stats_plan(self.calls))
+
+    def regret(self, queue: str | None = None, last: int = TICKETS) -> list[Regret]:
+        """What waits and gaps of a queue's last tickets cost over the best that hindsight could have done.
+
+        Of every queue without a name. Computed here, of a bounded part of the stream: half a second for 150 tickets.
+
+        :param last: tickets looked at, 2 to 400.
+        """
+        return [regret_of(window) for window in self.runner.run(windows_plan(self.calls, queue, last))]
 
     # -- rules -----------------------------------------------------------------------------------------------------
 

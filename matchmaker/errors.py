@@ -159,6 +159,17 @@ class TicketsChanged(MatchmakerError):
         self.tickets = tuple(tickets)
 
 
+class MatchFunctionFailed(MatchmakerError):
+    """A match function of the user's raised something, or answered nothing that can be read; nobody was matched."""
+
+    code = "match_function_failed"
+
+    def __init__(self, function: str, fault: Exception) -> None:
+        self.reason = f"{type(fault).__name__}: {fault}"
+        super().__init__(f"{function} failed: {self.reason}")
+        self.function = function
+
+
 # -- what became of a wait -------------------------------------------------------------------------------------------
 
 

@@ -2,11 +2,13 @@
 
 Every name of a realm begins ``mm:{realm}:``. The braces are its hash tag: all keys of one realm share a slot, so every
 script is cluster-safe. Realm and queue names are plain (``model.NAME_PATTERN``), so no name can open a second tag;
-player ids may hold anything, because they only ever end a channel name, after the tag.
+player ids may hold anything, because they only ever end a channel name, after the tag. A queue's line has the queue's
+name, or ``queue=class`` for each class of tickets that its rules keep apart.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -89,13 +91,40 @@ class Keys:
         """KEYS 1-13 of a script that works on one line."""
         return (*self.realm_keys(), self.line(line), self.line_due(line))
 
-    def line(self, line: str) -> str:
-        """Sorted set: rating -> waiting ticket."""
-        return f"{self.prefix}line:{line}"
+    def page_keys(self, line: str) -> tuple[str, ...]:
+        """As :meth:`line_keys` for a script that only pages through a line with constraints: by age, not by rating."""
+        return (*self.realm_keys(), self.line_ages(line), self.line_due(line))
+
+    def line(self, line: str, side: str = "") -> str:
+        """Sorted set: rating -> waiting ticket; of one side, where the queue has any."""
+        return f"{self.prefix}line:{line}:{side}" if side else f"{self.prefix}line:{line}"
 
     def line_due(self, line: str) -> str:
         """Sorted set: waiting ticket -> realm ms of its certificate."""
         return f"{self.prefix}due:{line}"
+
+    def line_ages(self, line: str) -> str:
+        """Sorted set: waiting ticket -> realm ms at which it was enqueued; only lines with constraints have it."""
+        return f"{self.prefix}ages:{line}"
+
+    def propose(self, queue: str) -> str:
+        """List: lines of a queue with ``matching = "own"`` in which something changed, hints for its proposers."""
+        return f"{self.prefix}propose:{queue}"
+
+    @property
+    def lines(self) -> str:
+        """Hash: line with constraints -> how many tickets wait in it."""
+        return self.prefix + "lines"
+
+    @property
+    def terms(self) -> str:
+        """Hash: ticket -> packed terms (see ``lua/lib/terms.lua``)."""
+        return self.prefix + "terms"
+
+    @property
+    def met(self) -> tuple[str, str]:
+        """Two rotating hashes: player -> whom it met lately."""
+        return self.prefix + "met:0", self.prefix + "met:1"
 
     def rated_keys(self, queue: str) -> tuple[str, ...]:
         """KEYS 1-15 of the script that looks up ratings."""
@@ -121,3 +150,24 @@ class Keys:
     def player_of(self, channel: str) -> str:
         """The player whose channel this is; inverse of :meth:`channel`."""
         return channel[len(self.channel_prefix) :]
+
+
+def class_line(queue: str, values: Iterable[str]) -> str:
+    """The line of the tickets that have these values of the queue's ``same`` attributes, in the rules' order."""
+    joined = ",".join(values)
+    return f"{queue}={joined}" if joined else queue
+
+
+def queue_of(line: str) -> str:
+    """The queue of a line; inverse of :func:`class_line`."""
+    return line.partition("=")[0]
+
+
+def lines_of(queue: str, lines: Mapping[str, int]) -> list[str]:
+    """Those lines that are the queue's."""
+    return [line for line in lines if queue_of(line) == queue]
+
+
+def size_of(queue: str, own: int, lines: Mapping[str, int]) -> int:
+    """How many tickets wait in a queue, by its :meth:`Calls.size` and the realm's :meth:`Calls.lines`."""
+    return (0 if queue in lines else own) + sum(lines[line] for line in lines_of(queue, lines))

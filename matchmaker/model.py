@@ -8,80 +8,58 @@ send.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass as checked
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import from_json
 from ulid import ULID
 
 from matchmaker.errors import InvalidInput
+from matchmaker.terms import MEMBERS, NOTHING, Attribute, Frozen, Side, check_terms, has_terms, terms_of
+from matchmaker.values import (
+    BOUNDS,
+    DATA_BYTES,
+    EVENT_PATTERN,
+    MOST_POINTS,
+    NAME_PATTERN,
+    PLAYER_BYTES,
+    Data,
+    Deviation,
+    Name,
+    PlayerId,
+    Rating,
+    TicketId,
+    checked_text,
+)
 
-NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-"""Names of realms and queues: plain, so that no name changes what a key means."""
-
-MOST_POINTS = 1_000_000
-"""Bound of ratings (either sign) and deviations, in points."""
-
-TICKET_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
-EVENT_PATTERN = r"^[0-9]{1,16}-[0-9]{1,16}$"
-PLAYER_BYTES = 128
-DATA_BYTES = 4096
-
-_BOUNDS = {
-    "queue": "1 to 64 of a-z 0-9 _ -, beginning with a letter or digit",
-    "realm": "1 to 64 of a-z 0-9 _ -, beginning with a letter or digit",
-    "ticket": "1 to 64 of A-Z a-z 0-9 . _ : -",
-    "player": f"1 to {PLAYER_BYTES} bytes of UTF-8 text without control characters",
-    "rating": "a finite number, −1,000,000 … 1,000,000",
-    "deviation": "a finite number, 0 … 1,000,000, or nothing",
-    "data": f"text, at most {DATA_BYTES:,} bytes of UTF-8 without control characters",
-    "after": "an event's id, as in 1732374000123-0",
-}
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
-def _plain(most_bytes: int) -> AfterValidator:
-    def check(text: str) -> str:
-        try:
-            length = len(text.encode())
-        except UnicodeEncodeError:
-            length = most_bytes + 1
-        if length > most_bytes or _CONTROL.search(text):
-            raise PydanticCustomError("plain_text", "not plain text of that length")
-        return text
-
-    return AfterValidator(check)
-
-
-Rating = Annotated[float, Field(ge=-MOST_POINTS, le=MOST_POINTS, allow_inf_nan=False, strict=True)]
-Deviation = Annotated[float, Field(ge=0, le=MOST_POINTS, allow_inf_nan=False, strict=True)]
-Name = Annotated[str, Field(pattern=NAME_PATTERN, strict=True)]
-PlayerId = Annotated[str, Field(min_length=1, strict=True), _plain(PLAYER_BYTES)]
-TicketId = Annotated[str, Field(pattern=TICKET_PATTERN, strict=True)]
-EventId = Annotated[str, Field(pattern=EVENT_PATTERN, strict=True)]
-Data = Annotated[str, Field(strict=True), _plain(DATA_BYTES)]
-
-_CHECKS: Mapping[str, TypeAdapter[str]] = {
-    "queue": TypeAdapter(Name),
-    "realm": TypeAdapter(Name),
-    "ticket": TypeAdapter(TicketId),
-    "player": TypeAdapter(PlayerId),
-    "after": TypeAdapter(EventId),
-}
-
-
-def checked_text(name: str, value: object) -> str:
-    """``value`` if it may be a ``name`` (queue, realm, ticket, player or after), else :class:`InvalidInput`."""
-    try:
-        return _CHECKS[name].validate_python(value)
-    except ValidationError:
-        raise InvalidInput(name, value, _BOUNDS[name]) from None
+__all__ = [
+    "DATA_BYTES",
+    "EVENT_PATTERN",
+    "MOST_POINTS",
+    "NAME_PATTERN",
+    "PLAYER_BYTES",
+    "Attribute",
+    "Event",
+    "EventKind",
+    "Match",
+    "Name",
+    "Player",
+    "Side",
+    "Team",
+    "Ticket",
+    "TicketRequest",
+    "TicketState",
+    "checked_text",
+    "event_order",
+    "new_ticket_id",
+    "parse_event",
+    "parse_match",
+    "parse_message",
+    "ticket_of_event",
+]
 
 
 def new_ticket_id() -> str:
@@ -89,13 +67,10 @@ def new_ticket_id() -> str:
     return str(ULID())
 
 
-@checked(frozen=True, slots=True, config=ConfigDict(strict=True))
-class _Checked:
-    player: PlayerId
-    rating: Rating | None
-    deviation: Deviation | None
-    data: Data
-    ticket: TicketId
+_FIELDS = ("player", "rating", "deviation", "data", "ticket")
+_CHECK = TypeAdapter(
+    tuple[PlayerId, Rating | None, Deviation | None, Data, TicketId], config=ConfigDict(strict=True)
+).validator.validate_python
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +81,15 @@ class TicketRequest:
     :param deviation: uncertainty of the rating in points, 0 to 1,000,000; None where nobody knows, and for the one
         that is known with the rating.
     :param data: opaque text that every event of the ticket carries back.
-    :raises InvalidInput: names the field, its value and what is allowed.
+    :param sides: what the player offers in queues with sides, by side: a rating, or a :class:`Side`.
+    :param ratings: ratings by queue, for a ticket in several queues; ``rating`` counts for those not named.
+    :param attributes: what rules compare: a text, a number, or a collection of texts each.
+    :param accepts: by attribute, the lowest and highest number of an opponent's.
+    :param pings: milliseconds, measured, by region.
+    :param region: where the player is, for queues that know servers by regions.
+    :param vetoes: by pool, the names that are not to be drawn.
+    :param avoid: players never to meet.
+    :raises InvalidInput: names the field, as in ``sides.bw.rating``, its value and what is allowed.
     """
 
     player: str
@@ -114,14 +97,24 @@ class TicketRequest:
     deviation: float | None = None
     data: str = ""
     ticket: str = field(default_factory=new_ticket_id)
+    sides: Mapping[str, Side | float] | None = field(default=None, kw_only=True)
+    ratings: Mapping[str, Side | float] | None = field(default=None, kw_only=True)
+    attributes: Mapping[str, Attribute] | None = field(default=None, kw_only=True)
+    accepts: Mapping[str, tuple[float, float]] | None = field(default=None, kw_only=True)
+    pings: Mapping[str, float] | None = field(default=None, kw_only=True)
+    region: str | None = field(default=None, kw_only=True)
+    vetoes: Mapping[str, Sequence[str]] | None = field(default=None, kw_only=True)
+    avoid: Sequence[str] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         try:
-            _Checked(self.player, self.rating, self.deviation, self.data, self.ticket)
+            _CHECK((self.player, self.rating, self.deviation, self.data, self.ticket))
         except ValidationError as refused:
             place = refused.errors(include_url=False, include_context=False)[0]["loc"][0]
-            name = _FIELDS[place] if isinstance(place, int) else str(place)
-            raise InvalidInput(name, getattr(self, name), _BOUNDS[name]) from None
+            name = _FIELDS[int(place)]
+            raise InvalidInput(name, getattr(self, name), BOUNDS[name]) from None
+        if has_terms(self):
+            check_terms(self)
 
     def as_json(self) -> str:
         """The form that ``lua/enqueue.lua`` reads."""
@@ -132,10 +125,9 @@ class TicketRequest:
             body["deviation"] = float(self.deviation)
         if self.data:
             body["data"] = self.data
+        if has_terms(self):
+            body |= terms_of(self)
         return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-
-
-_FIELDS = ("player", "rating", "deviation", "data", "ticket")
 
 
 class TicketState(StrEnum):
@@ -161,7 +153,9 @@ class Ticket:
     """One request to be matched, as it stood when it was read.
 
     ``match_id`` is set once it is matched; ``match`` too, except inside the match itself. ``reason`` says why a ticket
-    was cancelled or expired.
+    was cancelled or expired. ``queues`` are all it waits in, ``queue`` the first of them, or the one it was matched in.
+    A matched ticket says the ``side`` it plays and its ``choice`` there ("" for none); every other what it brought
+    besides one rating, as given: ``terms``, by the names of :class:`TicketRequest`.
     """
 
     id: str
@@ -174,6 +168,14 @@ class Ticket:
     reason: str = ""
     match_id: str | None = None
     match: Match | None = field(default=None, repr=False)
+    queues: tuple[str, ...] = ()
+    side: str = ""
+    choice: str = ""
+    terms: Mapping[str, Any] = field(default=NOTHING, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.queues:
+            object.__setattr__(self, "queues", (self.queue,))
 
     @property
     def player(self) -> str:
@@ -201,7 +203,10 @@ class Team:
 class Match:
     """Teams of tickets that play each other. Its id is the id of the event that announced it.
 
-    ``gap`` is the distance of the teams in points, ``value`` what the pass saw in the pair (points, not negative).
+    ``gap`` is the distance of the teams in points, ``value`` what the pass saw in the pair (points, not negative) after
+    the ``price`` that rules put on it. ``region`` is where they play and ``ping`` the worse of theirs to it, in ms;
+    ``server`` is where their regions lead, ``picks`` what was drawn, by pool; all empty where no rule says so.
+    ``proposed``: not a pass chose it but somebody's own function.
     """
 
     id: str
@@ -211,6 +216,12 @@ class Match:
     gap: float
     value: float
     teams: tuple[Team, ...]
+    price: float = 0.0
+    region: str = ""
+    ping: float | None = None
+    server: str = ""
+    picks: Mapping[str, str] = NOTHING
+    proposed: bool = False
 
     @property
     def players(self) -> tuple[str, ...]:
@@ -266,27 +277,75 @@ def event_order(event_id: str) -> tuple[int, int]:
     return int(ms), int(count)
 
 
-def _parse_ticket(body: Mapping[str, Any], queue: str, enqueued_ms: int) -> Ticket:
+_TERMS = frozenset((*MEMBERS, "queues"))
+_KINDS = {kind.value: kind for kind in EventKind}
+_OF_A_RULE = frozenset(("price", "region", "server", "picks", "proposed"))
+
+
+def _parse_ticket(
+    body: Mapping[str, Any],
+    queue: str,
+    enqueued_ms: int,
+    *ended: Any,
+) -> Ticket:
+    """A ticket that waits, or one that left without a match: ``ended`` are its state, moment and reason."""
     player = Player(body["player"], float(body["rating"]), body.get("deviation"))
-    return Ticket(body["ticket"], queue, (player,), enqueued_ms, data=body.get("data", ""))
+    state, ended_ms, reason = ended or (TicketState.WAITING, None, "")
+    id_, data = body["ticket"], body.get("data", "")
+    if _TERMS.isdisjoint(body):
+        return Ticket(id_, queue, (player,), enqueued_ms, state, data, ended_ms, reason)
+    terms = Frozen((name, body[name]) for name in MEMBERS if name in body)
+    queues = tuple(body.get("queues", ()))
+    return Ticket(id_, queue, (player,), enqueued_ms, state, data, ended_ms, reason, queues=queues, terms=terms)
+
+
+def _parse_member(body: Mapping[str, Any], match_id: str, queue: str, at: int) -> Ticket:
+    """A ticket of a match."""
+    return Ticket(
+        body["ticket"],
+        queue,
+        (Player(body["player"], float(body["rating"]), body.get("deviation")),),
+        at - int(body["waited_ms"]),
+        TicketState.MATCHED,
+        body.get("data", ""),
+        at,
+        "",
+        match_id,
+        None,
+        (queue,),
+        body.get("side", ""),
+        body.get("choice", ""),
+    )
 
 
 def parse_match(match_id: str, body: Mapping[str, Any]) -> Match:
     """The match that a ``matched`` event body describes."""
     at, queue = int(body["at"]), body["queue"]
-
-    def ticket(member: Mapping[str, Any]) -> Ticket:
-        parsed = _parse_ticket(member, queue, at - int(member["waited_ms"]))
-        return replace(parsed, state=TicketState.MATCHED, ended_ms=at, match_id=match_id)
-
-    teams = tuple(Team(tuple(ticket(member) for member in team)) for team in body["teams"])
-    return Match(match_id, queue, int(body["rules"]), at, float(body["gap"]), float(body["value"]), teams)
+    teams = tuple(Team(tuple(_parse_member(one, match_id, queue, at) for one in team)) for team in body["teams"])
+    gap, value = float(body["gap"]), float(body["value"])
+    if _OF_A_RULE.isdisjoint(body):
+        return Match(match_id, queue, int(body["rules"]), at, gap, value, teams)
+    return Match(
+        match_id,
+        queue,
+        int(body["rules"]),
+        at,
+        gap,
+        value,
+        teams,
+        price=float(body.get("price", 0)),
+        region=body.get("region", ""),
+        ping=body.get("ping"),
+        server=body.get("server", ""),
+        picks=Frozen(body.get("picks", {})),
+        proposed=bool(body.get("proposed")),
+    )
 
 
 def parse_event(event_id: str, prev: str, text: str) -> Event:
     """The event whose body is ``text``."""
-    body = json.loads(text)
-    kind, at, queue = EventKind(body["event"]), int(body["at"]), body["queue"]
+    body = from_json(text)
+    kind, at, queue = _KINDS[body["event"]], int(body["at"]), body["queue"]
     ticket: Ticket | None = None
     match: Match | None = None
     if kind is EventKind.MATCHED:
@@ -294,14 +353,14 @@ def parse_event(event_id: str, prev: str, text: str) -> Event:
     elif kind is EventKind.ENQUEUED:
         ticket = _parse_ticket(body, queue, at)
     elif kind is not EventKind.RULES:
-        ended = _parse_ticket(body, queue, at - int(body["waited_ms"]))
-        ticket = replace(ended, state=TicketState(kind.value), ended_ms=at, reason=body["reason"])
+        waited, state = int(body["waited_ms"]), TicketState(kind.value)
+        ticket = _parse_ticket(body, queue, at - waited, state, at, body["reason"])
     return Event(event_id, kind, at, queue, prev, ticket, match, body)
 
 
 def parse_message(text: str) -> Event:
     """The event that a player's channel carried."""
-    body = json.loads(text)
+    body = from_json(text)
     return parse_event(body["id"], body["prev"], text)
 
 

@@ -21,13 +21,25 @@ from matchmaker.calls import (
     Lookup,
     Plan,
     Rated,
-    moment,
 )
+from matchmaker.keys import lines_of, size_of
+from matchmaker.misfits import misfit
 from matchmaker.model import Ticket, TicketRequest, TicketState, event_order
 from matchmaker.recording import recording_plan
 from matchmaker.reports import Elsewhere, History, PassReport, QueueChange, QueueStats, RealmStats, StoredRules
 from matchmaker.rules import QueueRules
 from matchmaker.scripts import Reply
+from matchmaker.terms import has_terms
+
+Queues = str | Sequence[str]
+"""One queue, or up to eight."""
+
+Answer = Ticket | errors.MatchmakerError
+
+
+def _weight(request: TicketRequest) -> int:
+    """Characters that a call checks and copies because of this ticket, the names that all have left out."""
+    return len(request.as_json()) if has_terms(request) else len(request.data)
 
 
 def _chunks(requests: Sequence[TicketRequest]) -> list[list[TicketRequest]]:
@@ -35,7 +47,7 @@ def _chunks(requests: Sequence[TicketRequest]) -> list[list[TicketRequest]]:
     chunks: list[list[TicketRequest]] = []
     room = 0
     for request in requests:
-        weight = len(request.data)
+        weight = _weight(request)
         if not chunks or len(chunks[-1]) == TICKETS_A_CALL or weight > room:
             chunks.append([])
             room = DATA_A_CALL
@@ -44,16 +56,39 @@ def _chunks(requests: Sequence[TicketRequest]) -> list[list[TicketRequest]]:
     return chunks
 
 
-Answer = Ticket | errors.MatchmakerError
-
-
 def _each(chunk: Sequence[TicketRequest], reply: Any) -> list[Answer]:
     """What a call says of each of its tickets; a call that was refused refuses them all."""
     return [reply] * len(chunk) if isinstance(reply, errors.MatchmakerError) else reply
 
 
-def _looked_up(calls: Calls, queue: str, requests: Sequence[TicketRequest]) -> Plan[list[Answer] | None]:
-    """The same again for tickets whose rating the realm does not have, once the database told it; None without one.
+def _settled(calls: Calls, queues: Queues, chunk: list[TicketRequest], reply: Any) -> Plan[list[Answer]]:
+    """As :func:`_each`, but who is refused for what is wrong with one ticket joins without it."""
+    misfits: dict[int, Answer] = {}
+    there = list(range(len(chunk)))
+    while (found := misfit(reply)) is not None:
+        misfits[there.pop(found[0])] = found[1]
+        (reply,) = yield Batch([calls.enqueue(queues, [chunk[i] for i in there])])
+    joined = dict(zip(there, _each([chunk[i] for i in there], reply), strict=True))
+    return [(misfits | joined)[i] for i in range(len(chunk))]
+
+
+def _sent(calls: Calls, queues: Queues, requests: Sequence[TicketRequest]) -> Plan[list[Answer]]:
+    """All tickets, in as many calls as it takes."""
+    chunks = _chunks(requests)
+    answers: list[Answer] = []
+    for i in range(0, len(chunks), CALLS_A_BATCH):
+        some = chunks[i : i + CALLS_A_BATCH]
+        replies = yield Batch([calls.enqueue(queues, chunk) for chunk in some])
+        for chunk, reply in zip(some, replies, strict=True):
+            answers += yield from _settled(calls, queues, chunk, reply)
+    return answers
+
+
+def _looked_up(
+    calls: Calls, queues: Queues, queue: str, requests: Sequence[TicketRequest]
+) -> Plan[list[Answer] | None]:
+    """The same again for tickets whose rating in ``queue`` the realm does not have, once the database told it; None
+    without one.
 
     One lookup for all of them. Who could not be told is refused with the reason, and nobody else.
     """
@@ -65,44 +100,48 @@ def _looked_up(calls: Calls, queue: str, requests: Sequence[TicketRequest]) -> P
     again: list[Answer] = []
     for chunk in _chunks([request for request in requests if request.player in rated]):
         remembered = calls.remember_ratings(queue, {request.player: rated[request.player] for request in chunk})
-        batch: Batch[Any] = Batch([*remembered, calls.enqueue(queue, chunk)])
+        batch: Batch[Any] = Batch([*remembered, calls.enqueue(queues, chunk)])
         replies = yield batch
-        again += _each(chunk, replies[-1])
+        again += yield from _settled(calls, queues, chunk, replies[-1])
     answers = iter(again)
     known = (found[request.player] for request in requests)
     return [one if isinstance(one, errors.MatchmakerError) else next(answers) for one in known]
 
 
 def _with_lookup(
-    calls: Calls, queue: str, requests: Sequence[TicketRequest], answers: Sequence[Answer]
+    calls: Calls, queues: Queues, requests: Sequence[TicketRequest], answers: Sequence[Answer]
 ) -> Plan[list[Answer]]:
-    """The answers, with those in place of "rating unknown" that a lookup brings."""
-    unknown = [i for i, answer in enumerate(answers) if isinstance(answer, errors.RatingUnknown)]
-    if not unknown:
-        return list(answers)
-    try:
-        again = yield from _looked_up(calls, queue, [requests[i] for i in unknown])
-    except errors.MatchmakerError as error:
-        again = [error] * len(unknown)
-    better = dict(zip(unknown, again, strict=True)) if again is not None else {}
-    return [better.get(i, answer) for i, answer in enumerate(answers)]
+    """The answers, with those in place of "rating unknown" that lookups bring: one a queue that lacks any."""
+    better = list(answers)
+    asked: set[str] = set()
+    while True:
+        lacking = {
+            i: answer.queue
+            for i, answer in enumerate(better)
+            if isinstance(answer, errors.RatingUnknown) and answer.queue not in asked
+        }
+        if not lacking:
+            return better
+        queue = next(iter(lacking.values()))
+        asked.add(queue)
+        unknown = [i for i in lacking if lacking[i] == queue]
+        try:
+            again = yield from _looked_up(calls, queues, queue, [requests[i] for i in unknown])
+        except errors.MatchmakerError as error:
+            again = [error] * len(unknown)
+        for i, answer in zip(unknown, again or [better[i] for i in unknown], strict=True):
+            better[i] = answer
 
 
-def enqueue_plan(calls: Calls, queue: str, requests: Sequence[TicketRequest]) -> Plan[list[Answer]]:
+def enqueue_plan(calls: Calls, queues: Queues, requests: Sequence[TicketRequest]) -> Plan[list[Answer]]:
     """All tickets, in as many calls as it takes."""
-    chunks = _chunks(requests)
-    answers: list[Answer] = []
-    for i in range(0, len(chunks), CALLS_A_BATCH):
-        sent = chunks[i : i + CALLS_A_BATCH]
-        replies = yield Batch([calls.enqueue(queue, chunk) for chunk in sent])
-        for chunk, reply in zip(sent, replies, strict=True):
-            answers += _each(chunk, reply)
-    return (yield from _with_lookup(calls, queue, requests, answers))
+    answers: list[Answer] = yield from _sent(calls, queues, requests)
+    return (yield from _with_lookup(calls, queues, requests, answers))
 
 
-def enqueue_one_plan(calls: Calls, queue: str, request: TicketRequest) -> Plan[Ticket]:
-    first: list[Answer] = yield calls.enqueue(queue, [request])
-    (answer,) = yield from _with_lookup(calls, queue, [request], first)
+def enqueue_one_plan(calls: Calls, queues: Queues, request: TicketRequest) -> Plan[Ticket]:
+    first: list[Answer] = yield calls.enqueue(queues, [request])
+    (answer,) = yield from _with_lookup(calls, queues, [request], first)
     if isinstance(answer, errors.MatchmakerError):
         raise answer
     return answer
@@ -124,7 +163,7 @@ def get_player_plan(calls: Calls, queue: str, player: str) -> Plan[Ticket | None
         ticket: Ticket = yield calls.status("player", player)
     except errors.UnknownTicket:
         return None
-    return ticket if ticket.state is TicketState.WAITING and ticket.queue == queue else None
+    return ticket if ticket.state is TicketState.WAITING and queue in ticket.queues else None
 
 
 def apply_plan(
@@ -139,21 +178,48 @@ def apply_plan(
 
 def attempt_plan(calls: Calls, queue: str, shown: int) -> Plan[PassReport]:
     """One pass over what is due, arrivals that wait for the queue's interval included; and if new rules had left work
-    to do in the line, that work and another pass."""
-    first: PassReport = yield calls.match_pass(queue, ahead=True, shown=shown)
+    to do in the line, that work and another pass. A queue whose rules keep classes apart gets a pass for each."""
+    lines: dict[str, int]
+    report: PassReport
+    lines, report = yield from _both(calls.lines(), calls.match_pass(queue, ahead=True, shown=shown))
+    report = yield from _tended(calls, queue, shown, report)
+    for line in lines_of(queue, lines):
+        if line != queue:
+            further: PassReport = yield calls.match_pass(line, ahead=True, shown=shown)
+            report = _together(report, (yield from _tended(calls, line, shown, further)), shown)
+    return report
+
+
+def _both(one: Call[Any] | Command[Any], other: Call[Any] | Command[Any]) -> Plan[list[Any]]:
+    """Two calls in one round trip; raises what either was refused with."""
+    replies: list[Any] = yield Batch([one, other])
+    for reply in replies:
+        if isinstance(reply, errors.MatchmakerError):
+            raise reply
+    return replies
+
+
+def _tended(calls: Calls, line: str, shown: int, first: PassReport) -> Plan[PassReport]:
     if not first.work:
         return first
     while True:
-        tended: PassReport = yield calls.tend(queue)
+        tended: PassReport = yield calls.tend(line)
         if not tended.work:
             break
-    second: PassReport = yield calls.match_pass(queue, ahead=True, shown=shown)
+    second: PassReport = yield calls.match_pass(line, ahead=True, shown=shown)
+    return replace(_together(first, second, shown), next_ms=second.next_ms)
+
+
+def _together(one: PassReport, other: PassReport, shown: int) -> PassReport:
+    """Two passes as one; the realm is as the second left it."""
+    moments = [report.next_ms for report in (one, other) if report.next_ms is not None]
     return replace(
-        second,
-        looked=first.looked + second.looked,
-        made=first.made + second.made,
-        value=first.value + second.value,
-        matches=(first.matches + second.matches)[:shown],
+        other,
+        looked=one.looked + other.looked,
+        made=one.made + other.made,
+        value=one.value + other.value,
+        next_ms=min(moments, default=None),
+        matches=(one.matches + other.matches)[:shown],
     )
 
 
@@ -164,16 +230,15 @@ def stats_plan(calls: Calls) -> Plan[RealmStats]:
         raise errors.UnknownRealm(calls.realm)
     stored: dict[str, StoredRules] = yield calls.stored_rules()
     keys = calls.keys
-    sizes: list[int] = yield Batch([calls.size(queue) for queue in stored])
-    moments: list[int | None] = yield Batch(
-        [Command(("ZSCORE", keys.due, queue), lambda score: moment(str(score or ""))) for queue in stored]
-    )
+    counts: Batch[Any] = Batch([calls.lines(), *(calls.size(queue) for queue in stored)])
+    lines, *sizes = yield counts
+    moments: list[int | None] = yield Batch([calls.next_due(queue, lines) for queue in stored])
     events: int = yield Command(("XLEN", keys.events), int)
     clock: str = yield Command(("GET", keys.clock), str)
     jumps, absorbed = (int(part) for part in clock.split()[2:])
     recording = yield from recording_plan(calls)
     queues = tuple(
-        QueueStats(queue, held.version, size, moment, held.closing)
+        QueueStats(queue, held.version, size_of(queue, size, lines), moment, held.closing)
         for (queue, held), size, moment in zip(stored.items(), sizes, moments, strict=True)
     )
     return RealmStats(
@@ -191,26 +256,48 @@ def stats_plan(calls: Calls) -> Plan[RealmStats]:
     )
 
 
+def size_plan(calls: Calls, queue: str) -> Plan[int]:
+    """How many tickets wait in the queue, in all its lines."""
+    lines, own = yield from _both(calls.lines(), calls.size(queue))
+    return size_of(queue, int(own), lines)
+
+
 def clear_plan(calls: Calls, queue: str) -> Plan[int]:
     """Cancels what waits in the queue now; tickets that come meanwhile stay."""
-    cleared, until, position = 0, "", ""
-    while True:
-        count: int
+    lines, first = yield from _both(calls.lines(), calls.clear(queue, "", "", TICKETS_A_CALL))
+    cleared: int
+    cleared, until, position = first
+    count: int
+    while position:
         count, until, position = yield calls.clear(queue, until, position, TICKETS_A_CALL)
         cleared += count
-        if not position:
-            return cleared
+    for line in lines_of(queue, lines):
+        position = ""
+        while True:
+            count, until, position = yield calls.clear(queue, until, position, TICKETS_A_CALL, line=line)
+            cleared += count
+            if not position:
+                break
+    return cleared
 
 
 def snapshot_plan(calls: Calls, queue: str) -> Plan[list[Ticket]]:
     """Every waiting ticket once, lowest rating first; consistent within a page of :data:`PAGE_TICKETS`."""
-    tickets: dict[str, Ticket] = {}
-    position = ""
-    while True:
+    lines, (page, position) = yield from _both(calls.lines(), calls.snapshot(queue, "", PAGE_TICKETS))
+    tickets: dict[str, Ticket] = {ticket.id: ticket for ticket in page}
+    while position:
         page, position = yield calls.snapshot(queue, position, PAGE_TICKETS)
         tickets.update((ticket.id, ticket) for ticket in page)
-        if not position:
-            return list(tickets.values())
+    constrained = lines_of(queue, lines)
+    for line in constrained:
+        position = ""
+        while True:
+            page, position = yield calls.snapshot(queue, position, PAGE_TICKETS, line=line)
+            tickets.update((ticket.id, ticket) for ticket in page)
+            if not position:
+                break
+    found = list(tickets.values())
+    return sorted(found, key=lambda ticket: (ticket.rating, ticket.id)) if constrained else found
 
 
 def first_page(calls: Calls, player: str, after: str) -> Call[History]:

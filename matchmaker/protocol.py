@@ -19,7 +19,7 @@ from matchmaker.scripts import header_of, script
 BEGIN: Final = "<!-- From here on written by `python -m matchmaker.protocol docs/protocol.md`. -->"
 
 GROUPS: Final[Mapping[str, Sequence[str]]] = {
-    "For players": ("enqueue", "cancel", "heartbeat", "status", "history"),
+    "For players": ("enqueue", "cancel", "heartbeat", "status", "explain", "history"),
     "For those who look on": ("snapshot",),
     "For matchers": ("pass", "tend", "peek", "overdue", "expire"),
     "For operators": ("apply", "clear", "pair", "ring"),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matchmaker import errors
 from matchmaker.calls import Calls
-from matchmaker.model import Match, Ticket, TicketRequest, checked_text
+from matchmaker.model import Attribute, Match, Side, Ticket, TicketRequest, checked_text
 from matchmaker.plans import (
     attempt_plan,
     cancel_plan,
@@ -14,6 +14,7 @@ from matchmaker.plans import (
     enqueue_one_plan,
     enqueue_plan,
     get_player_plan,
+    size_plan,
     snapshot_plan,
 )
 from matchmaker.reports import PassReport
@@ -29,17 +30,44 @@ class QueueService:
         self._calls = calls
 
     def add_player(
-        self, player: str, rating: float | None = None, deviation: float | None = None, *, data: str = ""
+        self,
+        player: str,
+        rating: float | None = None,
+        deviation: float | None = None,
+        *,
+        data: str = "",
+        sides: Mapping[str, Side | float] | None = None,
+        attributes: Mapping[str, Attribute] | None = None,
+        accepts: Mapping[str, tuple[float, float]] | None = None,
+        pings: Mapping[str, float] | None = None,
+        region: str | None = None,
+        vetoes: Mapping[str, Sequence[str]] | None = None,
+        avoid: Sequence[str] = (),
     ) -> Ticket:
         """The player joins the line.
 
         :param rating: in points; left out, it is the one known of the player in this queue: the realm's, else the
             database's, else the queue's ``default_rating``, with which a player nobody knew is created.
+        :param sides: and what follows it: see :class:`~matchmaker.model.TicketRequest`; what the queue's rules ask for.
+        :raises InvalidInput: names the field and what is allowed.
         :raises AlreadyWaiting: names the ticket with which the player waits already, in whichever queue.
         :raises RatingUnknown: none was given, the realm has none and there is no database.
         :raises DatabaseUnavailable: none was given, the realm has none and the database did not answer in time.
         """
-        return self.add(TicketRequest(player, rating, deviation, data))
+        request = TicketRequest(
+            player,
+            rating,
+            deviation,
+            data,
+            sides=sides,
+            attributes=attributes,
+            accepts=accepts,
+            pings=pings,
+            region=region,
+            vetoes=vetoes,
+            avoid=avoid,
+        )
+        return self.add(request)
 
     def add(self, request: TicketRequest) -> Ticket:
         """As :meth:`add_player`, with a ticket id of the caller's: the same request again gets the same answer."""
@@ -72,7 +100,7 @@ class QueueService:
 
     def queue_size(self) -> int:
         """How many tickets wait."""
-        return self._runner.call(self._calls.size(self.queue))
+        return self._runner.run(size_plan(self._calls, self.queue))
 
     def is_player_in_queue(self, player: str) -> bool:
         """Whether the player waits in this queue now."""

@@ -1,8 +1,12 @@
 """Assembles the Lua scripts, and names what they can answer.
 
 A script file begins with a shebang and a header; ``-- @include lib/a lib/b`` lines in the header name the library files
-that stand before its body. ``Reply`` lists every code a header lists, and :func:`refusal` is the one place that turns a
-refusing code into an error; a test holds headers, enum and factory together.
+that stand before its body. ``-- @lazy name: lib/c lib/d`` names files that most calls do without: they become the
+function ``load_name``, which makes what they define and answers the function ``name`` among it. Every call makes a
+script's functions anew, and those of constraints are many.
+
+``Reply`` lists every code a header lists, and :func:`refusal` is the one place that turns a refusing code into an
+error; a test holds headers, enum and factory together.
 """
 
 from __future__ import annotations
@@ -17,10 +21,15 @@ from importlib import resources
 
 from matchmaker import errors
 
-SCHEMA = "1"
-"""The version of a realm's stored form; scripts refuse to write into any other (``lua/lib/realm.lua``)."""
+SCHEMA = "2"
+"""The newest version of a realm's stored form that scripts write (``lua/lib/realm.lua``)."""
+
+SCHEMAS = ("1", SCHEMA)
+"""Versions that scripts work on: a realm is of the first one until it has a queue with constraints or a ticket in
+several queues. They refuse to write into any other."""
 
 _INCLUDE = re.compile(r"^-- @include (.+)$", re.MULTILINE)
+_LAZY = re.compile(r"^-- @lazy (\w+): (.+)$", re.MULTILINE)
 
 
 class Reply(StrEnum):
@@ -39,6 +48,7 @@ class Reply(StrEnum):
     CLEARED = "cleared"
     PAGE = "page"
     RUNG = "rung"
+    EXPLAINED = "explained"
     # how far back a history goes
     REACHED = "reached"
     START = "start"
@@ -117,6 +127,13 @@ def script(name: str) -> Script:
     text = _read(name)
     shebang, body = text.split("\n", 1)
     libraries = [lib for line in _INCLUDE.findall(header_of(text)) for lib in line.split()]
-    source = "\n".join([shebang, *map(_read, libraries), body])
+    lazy: dict[str, list[str]] = {}
+    for wanted, libs in _LAZY.findall(header_of(text)):
+        lazy.setdefault(wanted, []).extend(libs.split())
+    loaders = [
+        "\n".join([f"local function load_{wanted}()", *map(_read, libs), f"return {wanted}", "end"])
+        for wanted, libs in lazy.items()
+    ]
+    source = "\n".join([shebang, *map(_read, libraries), *loaders, body])
     # The server names a script by the SHA-1 of its text; nothing here is a secret.
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

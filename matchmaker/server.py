@@ -117,6 +117,11 @@ def matcher_name(realms: Sequence[str]) -> str:
     return _MATCHER + ",".join(realms)
 
 
+def proposer_name(realm: str, queue: str) -> str:
+    """The same for a proposer."""
+    return f"proposer:{realm},{queue}"
+
+
 def parse_clients(reply: str) -> list[dict[str, str]]:
     """The lines of CLIENT LIST, each by field."""
     return [dict(part.split("=", 1) for part in line.split(" ") if "=" in part) for line in reply.splitlines() if line]

@@ -23,17 +23,22 @@ from matchmaker.client import (
     ticket_id,
 )
 from matchmaker.connect import open_async_client
-from matchmaker.model import Match, Ticket, TicketRequest, checked_text, new_ticket_id
+from matchmaker.explanation import Explanation
+from matchmaker.hindsight import TICKETS, regret_of, windows_plan
+from matchmaker.model import Attribute, Match, Side, Ticket, TicketRequest, checked_text, new_ticket_id
 from matchmaker.plans import (
     apply_plan,
     cancel_plan,
     enqueue_one_plan,
+    enqueue_plan,
     stats_plan,
 )
+from matchmaker.regret import Regret
 from matchmaker.reports import PassReport, QueueChange, RealmStats, StoredRules
 from matchmaker.rules import QueueRules
 from matchmaker.runner import AsyncRunner, typed_errors
 from matchmaker.store.lookup import Transactions, opened_lookup
+from matchmaker.values import checked_queues
 
 
 class Matchmaker:
@@ -74,21 +79,43 @@ class Matchmaker:
 
     async def enqueue(
         self,
-        queue: str,
+        queue: str | Sequence[str],
         player: str,
         *,
         rating: float | None = None,
         deviation: float | None = None,
         data: str = "",
         ticket: str | None = None,
+        sides: Mapping[str, Side | float] | None = None,
+        ratings: Mapping[str, Side | float] | None = None,
+        attributes: Mapping[str, Attribute] | None = None,
+        accepts: Mapping[str, tuple[float, float]] | None = None,
+        pings: Mapping[str, float] | None = None,
+        region: str | None = None,
+        vetoes: Mapping[str, Sequence[str]] | None = None,
+        avoid: Sequence[str] = (),
     ) -> Ticket:
-        request = TicketRequest(player, rating, deviation, data, new_ticket_id() if ticket is None else ticket)
-        return await self.runner.run(enqueue_one_plan(self.calls, checked_text("queue", queue), request))
+        request = TicketRequest(
+            player,
+            rating,
+            deviation,
+            data,
+            new_ticket_id() if ticket is None else ticket,
+            sides=sides,
+            ratings=ratings,
+            attributes=attributes,
+            accepts=accepts,
+            pings=pings,
+            region=region,
+            vetoes=vetoes,
+            avoid=avoid,
+        )
+        return await self.runner.run(enqueue_one_plan(self.calls, checked_queues(queue), request))
 
     async def enqueue_many(
-        self, queue: str, requests: Sequence[TicketRequest]
+        self, queue: str | Sequence[str], requests: Sequence[TicketRequest]
     ) -> list[Ticket | errors.MatchmakerError]:
-        return await self.queue(queue).add_many(requests)
+        return await self.runner.run(enqueue_plan(self.calls, checked_queues(queue), requests))
 
     async def cancel(self, ticket: Ticket | str) -> Ticket:
         return await self.runner.run(cancel_plan(self.calls, *cancel_target(ticket), "requested"))
@@ -105,6 +132,12 @@ class Matchmaker:
 
     async def status_of_player(self, player: str) -> Ticket:
         return await self.runner.call(self.calls.status("player", checked_text("player", player)))
+
+    async def explain(self, ticket: Ticket | str, most: int = 3) -> Explanation:
+        return await self.runner.call(self.calls.explain("ticket", ticket_id(ticket), most))
+
+    async def explain_player(self, player: str, most: int = 3) -> Explanation:
+        return await self.runner.call(self.calls.explain("player", checked_text("player", player), most))
 
     async def wait_for_match(self, ticket: Ticket | str, timeout: float) -> Match:
         known = await self.status(ticket)
@@ -137,6 +170,11 @@ class Matchmaker:
 
     async def stats(self) -> RealmStats:
         return await self.runner.run(stats_plan(self.calls))
+
+    async def regret(self, queue: str | None = None, last: int = TICKETS) -> list[Regret]:
+        """As the blocking one; the arithmetic runs in a thread of its own."""
+        windows = await self.runner.run(windows_plan(self.calls, queue, last))
+        return [await asyncio.to_thread(regret_of, window) for window in windows]
 
     async def apply_rules(
         self,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matchmaker import errors
 from matchmaker.calls import Calls
-from matchmaker.model import Match, Ticket, TicketRequest, checked_text
+from matchmaker.model import Attribute, Match, Side, Ticket, TicketRequest, checked_text
 from matchmaker.plans import (
     attempt_plan,
     cancel_plan,
@@ -14,6 +14,7 @@ from matchmaker.plans import (
     enqueue_one_plan,
     enqueue_plan,
     get_player_plan,
+    size_plan,
     snapshot_plan,
 )
 from matchmaker.reports import PassReport
@@ -29,9 +30,34 @@ class QueueService:
         self._calls = calls
 
     async def add_player(
-        self, player: str, rating: float | None = None, deviation: float | None = None, *, data: str = ""
+        self,
+        player: str,
+        rating: float | None = None,
+        deviation: float | None = None,
+        *,
+        data: str = "",
+        sides: Mapping[str, Side | float] | None = None,
+        attributes: Mapping[str, Attribute] | None = None,
+        accepts: Mapping[str, tuple[float, float]] | None = None,
+        pings: Mapping[str, float] | None = None,
+        region: str | None = None,
+        vetoes: Mapping[str, Sequence[str]] | None = None,
+        avoid: Sequence[str] = (),
     ) -> Ticket:
-        return await self.add(TicketRequest(player, rating, deviation, data))
+        request = TicketRequest(
+            player,
+            rating,
+            deviation,
+            data,
+            sides=sides,
+            attributes=attributes,
+            accepts=accepts,
+            pings=pings,
+            region=region,
+            vetoes=vetoes,
+            avoid=avoid,
+        )
+        return await self.add(request)
 
     async def add(self, request: TicketRequest) -> Ticket:
         return await self._runner.run(enqueue_one_plan(self._calls, self.queue, request))
@@ -52,7 +78,7 @@ class QueueService:
         return await self._runner.run(snapshot_plan(self._calls, self.queue))
 
     async def queue_size(self) -> int:
-        return await self._runner.call(self._calls.size(self.queue))
+        return await self._runner.run(size_plan(self._calls, self.queue))
 
     async def is_player_in_queue(self, player: str) -> bool:
         return await self.get_player(player) is not None

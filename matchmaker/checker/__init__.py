@@ -23,6 +23,10 @@ been. There are three kinds of evidence, and only what one of them proves is rep
 On a realm at rest the pages show one moment, so every fault is a suspect and the verdict is exact. On a busy one a
 fault can hide from the pages only by looking sound, for instance a certificate that was late and has been renewed.
 
+**Queues with constraints** are read by what is stored of each ticket's terms, and these are held against its event: a
+certificate is judged by the same words as the scripts read, and a match by what the players sent. Of a line longer than
+a look there reaches (:data:`~matchmaker.checker.ledger.CROWD`) only what a look promises is asked.
+
 **What the stream no longer holds** is not held against anybody. The realm's ``floor_ms`` says since when nothing was
 trimmed, the stream's own count says whether anything ever was: until then counters are compared too.
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import redis
 
 from matchmaker import errors
-from matchmaker.checker.ledger import NOTHING_KNOWN, Ledger
+from matchmaker.checker.constrained import Judge, TermedLook, confirmed, suspects
+from matchmaker.checker.ledger import NOTHING_KNOWN, Ledger, Story
 from matchmaker.checker.lines import (
     PAIRS_AT_ONCE,
     CloseLook,
@@ -22,17 +23,21 @@ from matchmaker.checker.lines import (
     near_pairs,
     standing,
 )
-from matchmaker.checker.matches import Promptness, Versions, judge_matches
-from matchmaker.checker.picture import Picture, SharpPicture, whole_picture
+from matchmaker.checker.matches import Promptness, judge_matches
+from matchmaker.checker.meetings import judge_met
+from matchmaker.checker.picture import Picture, SharpPicture, of_side, read_rules, whole_picture
 from matchmaker.checker.records import text_of
 from matchmaker.checker.report import Report
 from matchmaker.checker.source import Source, realm_now
+from matchmaker.checker.terms import Place, places_told
 from matchmaker.checker.tickets import in_order, judge_player, judge_ticket
+from matchmaker.checker.versions import Versions
 from matchmaker.checker.violation import Code, Violation
 from matchmaker.keys import Keys
 from matchmaker.model import checked_text
+from matchmaker.rules import QueueRules
 from matchmaker.runner import typed_errors
-from matchmaker.scripts import SCHEMA
+from matchmaker.scripts import SCHEMA, SCHEMAS
 
 TICKETS_AT_ONCE = 25
 """Suspects of one close look: with their players and lines some 400 commands, half a millisecond."""
@@ -70,7 +75,7 @@ def check(
         meta = dict(source.hash_fields(keys.meta))
         if b"schema" not in meta:
             raise errors.UnknownRealm(realm)
-        if meta[b"schema"] != SCHEMA.encode():
+        if text_of(meta[b"schema"]) not in SCHEMAS:
             raise errors.UpgradeNeeded(text_of(meta[b"schema"]), SCHEMA)
         return _Check(source, known, promptness, deep, proposals).run(matchers_alive)
 
@@ -90,11 +95,13 @@ class _Check:
         self._follow()
         _, moment = realm_now(source.at_once(source.clock()))
         fields = dict(source.hash_fields(keys.rules))
-        picture = whole_picture(source, fields)
+        picture = whole_picture(source, fields, self._told_lines(fields))
         self._follow()
         found = [*self._pairs(picture, moment, matchers_alive)]
         found += self._states(picture)
-        found += judge_due(source, sorted({*picture.lines, *(queue for queue, _ in source.scores(keys.due))}))
+        found += judge_due(source, sorted({*picture.certificates, *(queue for queue, _ in source.scores(keys.due))}))
+        if self._deep:
+            found += judge_met(source, ledger, picture)
         if matchers_alive:
             found += self._expiries(moment)
         # Versions are read after every event that names one, and are never taken away.
@@ -133,7 +140,7 @@ class _Check:
             wanted.update({ticket: seen.queues_of(ticket) for ticket in known if ticket is not None})
         for ticket, queues in wanted.items():
             if ticket in ledger.tickets:
-                queues.add(ledger.tickets[ticket].queue)
+                queues.update(self._names(seen, ledger.tickets[ticket]))
                 owners.add(ledger.tickets[ticket].player)
         sharp = SharpPicture(self._source, wanted, owners)
         if not sharp.take():
@@ -149,14 +156,55 @@ class _Check:
             if fault:
                 yield fault
 
+    @staticmethod
+    def _names(seen: Picture, story: Story) -> Iterator[str]:
+        """The lines, sides of lines too, on which a ticket should stand."""
+        for queue in story.queues:
+            yield queue
+            view = seen.queues.get(queue)
+            if view is not None and view.rules is not None and view.rules.constraints is not None:
+                yield from (of_side(place.line, place.side_name) for place in _places(view.rules, queue, story))
+
+    def _told_lines(self, fields: Mapping[bytes, bytes]) -> set[str]:
+        """The lines of classes in which the ledger's tickets stood."""
+        classed = {}
+        for field, compiled in fields.items():
+            rules = read_rules(compiled) if field.startswith(b"q:") else None
+            if rules is not None and rules.same:
+                classed[field[2:].decode()] = rules
+        if not classed:
+            return set()
+        return {
+            place.line
+            for story in self._ledger.tickets.values()
+            for queue in story.queues
+            if queue in classed
+            for place in _places(classed[queue], queue, story)
+        }
+
     # -- pairs and expiries --------------------------------------------------------------------------------------------
 
     def _pairs(self, picture: Picture, moment: int, matchers_alive: bool) -> Iterator[Violation]:
         """Certificates that come late, and with ``matchers_alive`` pairs that nobody matches."""
+        late_text = "fall due before their certificates"
+        overdue_text = f"are due for more than {self._promptness.grace_ms} ms"
+        judge = Judge(self._ledger, self._promptness.grace_ms)
+        some, others = suspects(picture, judge, moment, matchers_alive)
+        if some or others:
+            self._follow()  # to know since when no line was crowded
+
+        def termed_late(rules: QueueRules, look: TermedLook) -> bool:
+            return judge.comes_late(rules, look.pair, look.certificates, look.last_call_ms)
+
+        def termed_overdue(rules: QueueRules, look: TermedLook) -> bool:
+            return look.view is not None and judge.is_overdue(rules, look.pair, look.view.version, look.now_ms)
+
+        yield from confirmed(self._source, some, termed_late, Code.CERTIFICATE_LATE, late_text)
+        yield from confirmed(self._source, others, termed_overdue, Code.PAIR_OVERDUE, overdue_text)
         late, overdue = [], []
         for queue, view in picture.queues.items():
             rules = view.rules
-            if rules is None or view.work is not None:
+            if rules is None or view.work is not None or rules.constraints is not None:
                 continue
             certificates = picture.certificates[queue]
             in_force = in_force_since(self._ledger, queue, view.version)
@@ -166,9 +214,8 @@ class _Check:
                     late.append(pair)
                 if matchers_alive and is_overdue(rules, pair, moment - self._promptness.grace_ms, in_force):
                     overdue.append(pair)
-        yield from self._confirmed(late, self._comes_late, Code.CERTIFICATE_LATE, "fall due before their certificates")
-        what = f"are due for more than {self._promptness.grace_ms} ms"
-        yield from self._confirmed(overdue, self._is_overdue, Code.PAIR_OVERDUE, what)
+        yield from self._confirmed(late, self._comes_late, Code.CERTIFICATE_LATE, late_text)
+        yield from self._confirmed(overdue, self._is_overdue, Code.PAIR_OVERDUE, overdue_text)
 
     def _confirmed(
         self, pairs: list[Pair], holds: Callable[[CloseLook], bool], code: Code, what: str
@@ -249,6 +296,14 @@ class _Check:
             whole=self._deep and not ledger.unseen,
             ledger=ledger,
         )
+
+
+def _places(rules: QueueRules, queue: str, story: Story) -> list[Place]:
+    """Where a ticket stands or stood; nowhere that could be told, if it came under other rules."""
+    try:
+        return places_told(rules, queue, story.brought)
+    except KeyError:
+        return []
 
 
 def _parts(items: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:

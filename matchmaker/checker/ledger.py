@@ -9,12 +9,26 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from matchmaker.checker.violation import Code, Violation
 from matchmaker.model import EventKind
+from matchmaker.standing import queues_of
+from matchmaker.terms import MEMBERS
 from matchmaker.willingness import EPS, Waiting
+
+TERMED: Final = frozenset((*MEMBERS, "queues"))
+"""What only the event of a ticket with terms has."""
+
+WHERE: Final = ("region", "ping", "server", "picks")
+"""Members of a match that say where and with what it is played."""
+
+CROWD: Final = 256
+"""So many places to either side a look at a line with constraints goes at most (``lua/lib/view.lua``)."""
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 NOTHING_KNOWN: Final = 2**63
 """As ``complete_from_ms``: the ledger holds no event that anything may be held against."""
@@ -24,8 +38,10 @@ NOTHING_KNOWN: Final = 2**63
 class Story:
     """One ticket's life. ``event`` is "" where its beginning was trimmed; ``how`` and the ends are "" while it lives.
 
-    ``prev`` is the player's ticket that ended last before this one: its id, its last event and the realm ms of that;
-    None where no such is known.
+    ``body`` is the event that began a ticket with terms, None of one that brought a rating and nothing else.
+    ``in_force`` are, by queue, the versions of rules when it came and since when each was; ``prev`` is the player's
+    ticket that ended last before this one: its id, its last event and the realm ms of that; None where no such is
+    known.
     """
 
     ticket: str
@@ -39,12 +55,42 @@ class Story:
     how: str = ""
     end_event: str = ""
     end_ms: int = 0
+    body: Mapping[str, Any] | None = None
+    in_force: Mapping[str, tuple[int, int]] = field(default_factory=lambda: NOTHING)
+
+    @property
+    def brought(self) -> Mapping[str, Any]:
+        """As ``body``; of a ticket that brought a rating and nothing else, the members that rules read."""
+        if self.body is not None:
+            return self.body
+        return {
+            "ticket": self.ticket,
+            "player": self.player,
+            "queue": self.queue,
+            "rating": self.rating,
+            "deviation": self.deviation,
+            "at": self.enqueued_ms,
+        }
+
+    @property
+    def queues(self) -> list[str]:
+        """Where it waits or waited."""
+        return [self.queue] if self.body is None else queues_of(self.body)
+
+    def stands_at(self, queue: str, rating: float, side: str) -> bool:
+        """Whether the ticket joined that queue with that rating, of that side if it tells of one."""
+        if self.body is None:
+            return queue == self.queue and abs(rating - self.rating) <= EPS
+        told = [*self.body.get("sides", {}).items(), *self.body.get("ratings", {}).items()]
+        known = [float(one["rating"]) for name, one in told if name in (side or queue, queue)]
+        return queue in self.queues and any(abs(rating - one) <= EPS for one in (*known, self.rating))
 
 
 @dataclass(frozen=True, slots=True)
 class MatchStory:
-    """One match, as its event tells it. ``in_force`` is the version of the queue's rules at that moment and since when
-    it was, None where that was trimmed."""
+    """One match, as its event tells it, with the sides and choices of the two ("" without any) and, in ``where``, the
+    members that tell of region, server and picks. ``in_force`` is the version of the queue's rules at that moment and
+    since when it was, None where that was trimmed."""
 
     event: str
     at_ms: int
@@ -55,6 +101,11 @@ class MatchStory:
     value: float
     one: Waiting
     other: Waiting
+    price: float = 0.0
+    sides: tuple[str, str] = ("", "")
+    choices: tuple[str, str] = ("", "")
+    where: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    proposed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +136,9 @@ class Ledger:
         self.events_of: dict[str, list[str]] = {}
         self.matches: list[MatchStory] = []
         self.expiries: list[Expiry] = []
-        self.in_force: dict[str, tuple[int, int]] = {}
+        self.in_force: Mapping[str, tuple[int, int]] = NOTHING
+        self._waiting: Counter[str] = Counter()
+        self._crowded_ms: dict[str, int] = {}
         self._violations: list[Violation] = []
         self._unbegun: list[tuple[int, Violation]] = []
 
@@ -108,6 +161,11 @@ class Ledger:
             self.live.pop(story.player, None)
         self.last = {player: story for player, story in self.last.items() if story.end_ms >= floor_ms}
         self.in_force = {queue: known for queue, known in self.in_force.items() if known[1] >= floor_ms}
+
+    def crowded_until(self, queue: str) -> int | None:
+        """Realm ms of the last event at which more than :data:`CROWD` tickets waited in the queue, 0 for never; None
+        where the ledger cannot know."""
+        return self._crowded_ms.get(queue, 0) if not self.complete_from_ms and not self.unseen else None
 
     # -- events ----------------------------------------------------------------------------------------------------
 
@@ -135,7 +193,8 @@ class Ledger:
             self._match(event_id, at, body)
         elif kind is EventKind.RULES:
             if body["change"] != "removed":
-                self.in_force[body["queue"]] = (int(body["version"]), at)
+                # Those who came before keep what they came under.
+                self.in_force = {**self.in_force, body["queue"]: (int(body["version"]), at)}
         else:
             self._end(event_id, at, kind.value, body["queue"], body)
             if kind is EventKind.EXPIRED:
@@ -156,6 +215,13 @@ class Ledger:
         last = self.last.get(player)
         prev = (last.ticket, last.end_event, last.end_ms) if last else None
         self.tickets[ticket] = Story(ticket, player, str(body["queue"]), rating, deviation, at, event_id, prev)
+        if not TERMED.isdisjoint(body):
+            self.tickets[ticket].body = body
+        self.tickets[ticket].in_force = self.in_force
+        for queue in self.tickets[ticket].queues:
+            self._waiting[queue] += 1
+            if self._waiting[queue] > CROWD:
+                self._crowded_ms[queue] = at
         self.live[player] = ticket
         self.events_of.setdefault(player, []).append(event_id)
 
@@ -188,6 +254,11 @@ class Ledger:
                     float(body["value"]),
                     one,
                     other,
+                    float(body.get("price", 0.0)),
+                    (str(members[0].get("side", "")), str(members[1].get("side", ""))),
+                    (str(members[0].get("choice", "")), str(members[1].get("choice", ""))),
+                    {name: body[name] for name in WHERE if name in body} or NOTHING,
+                    bool(body.get("proposed", False)),
                 )
             )
         for member in members:
@@ -208,8 +279,8 @@ class Ledger:
                 f"ticket {ticket} ended by {story.end_event} ({story.how}) and again by {event_id} ({how})",
             )
             return
-        elif (player, queue, since) != (story.player, story.queue, story.enqueued_ms) or not (
-            abs(rating - story.rating) <= EPS
+        elif (player, since) != (story.player, story.enqueued_ms) or not story.stands_at(
+            queue, rating, str(member.get("side", ""))
         ):
             self._blame(
                 Code.EVENT_DISAGREES,
@@ -217,6 +288,11 @@ class Ledger:
                 f"{story.player!r} in {story.queue!r} at {story.rating} since {story.enqueued_ms}",
             )
         story.how, story.end_event, story.end_ms = how, event_id, at
+        if story.event:
+            for name in story.queues:
+                if self._waiting[name] > CROWD:
+                    self._crowded_ms[name] = at
+                self._waiting[name] -= 1
         if self.live.get(story.player) == ticket:
             del self.live[story.player]
         self.last[story.player] = story

@@ -13,6 +13,7 @@ from matchmaker.checker.picture import Picture, QueueView, queue_view
 from matchmaker.checker.records import bytes_of, unpack_record
 from matchmaker.checker.source import Commands, Source, realm_now
 from matchmaker.checker.violation import Code, Violation
+from matchmaker.keys import queue_of
 from matchmaker.rules import QueueRules
 from matchmaker.willingness import EPS, HORIZON_MS, Waiting, gap, is_due, pair_value, willingness
 
@@ -77,22 +78,23 @@ def standing(picture: Picture, queue: str) -> list[Waiting]:
     """The line in its order, tickets that cannot be read left out."""
     found = []
     order = sorted((score, bytes_of(ticket), ticket) for ticket, score in picture.lines[queue].items())
-    for _, _, ticket in order:
+    for score, _, ticket in order:
         packed = picture.records.get(ticket)
-        waiting = _waiting(ticket, packed) if packed is not None else None
+        waiting = _waiting(ticket, packed, score) if packed is not None else None
         if waiting is not None:
             found.append(waiting)
     return found
 
 
-def _waiting(ticket: str, packed: bytes) -> Waiting | None:
+def _waiting(ticket: str, packed: bytes, score: float) -> Waiting | None:
     try:
         record = unpack_record(packed)
     except ValueError:
         return None
     if not all(map(math.isfinite, (record.rating, record.enqueued_ms, record.deviation))):
         return None
-    return Waiting(ticket, record.rating, int(record.enqueued_ms), record.deviation)
+    # One with terms may stand in several lines: at which rating, the line tells.
+    return Waiting(ticket, score if record.has_terms else record.rating, int(record.enqueued_ms), record.deviation)
 
 
 def near_pairs(rules: QueueRules, queue: str, line: list[Waiting]) -> Iterator[Pair]:
@@ -160,29 +162,36 @@ def look_closely(source: Source, pairs: list[Pair]) -> Iterator[CloseLook]:
 # -- the earliest moment of each line ----------------------------------------------------------------------------------
 
 
-def judge_due(source: Source, queues: list[str]) -> Iterator[Violation]:
-    """``due`` against ``due:<line>``, each queue at one moment."""
+def judge_due(source: Source, lines: list[str]) -> Iterator[Violation]:
+    """``due`` against ``due:<line>``, and the count in ``lines`` against ``ages:<line>``, each line at one moment."""
     keys = source.keys
-    for queue in queues:
-        *clock, rules, due, first, tickets = source.at_once(
+    for line in lines:
+        queue = queue_of(line)
+        *clock, rules, due, first, own, aged, counted = source.at_once(
             [
                 *source.clock(),
                 ("HMGET", keys.rules, f"q:{queue}", f"n:{queue}", f"c:{queue}"),
-                ("ZSCORE", keys.due, queue),
-                ("ZRANGE", keys.line_due(queue), 0, 0, "WITHSCORES"),
-                ("ZCARD", keys.line(queue)),
+                ("ZSCORE", keys.due, line),
+                ("ZRANGE", keys.line_due(line), 0, 0, "WITHSCORES"),
+                ("ZCARD", keys.line(line)),
+                ("ZCARD", keys.line_ages(line)),
+                ("HGET", keys.lines, line),
             ]
         )
-        view = queue_view(*rules)
+        if int(counted or 0) != aged or counted == b"0":
+            yield Violation(Code.LINE_COUNT, f"line {line!r} is said to hold {counted} tickets, it has {aged} ages")
+        view, tickets = queue_view(*rules), own or aged
         earliest = float(first[1]) if first else None
         if view is None:
             if due is not None and not tickets:
-                yield Violation(Code.DUE_WRONG, f"line {queue!r} has no rules, yet is due at {due}")
+                yield Violation(Code.DUE_WRONG, f"line {line!r} has no rules, yet is due at {due}")
         elif view.work is not None:
+            if view.rules is not None and view.rules.constraints is not None:
+                continue  # work goes from line to line there, and the others rest meanwhile
             if due is None or due > realm_now(clock)[0]:
-                yield Violation(Code.DUE_WRONG, f"line {queue!r} has {tickets} tickets to work on, yet is due at {due}")
+                yield Violation(Code.DUE_WRONG, f"line {line!r} has {tickets} tickets to work on, yet is due at {due}")
         elif due != earliest:
-            yield Violation(Code.DUE_WRONG, f"line {queue!r} is due at {due}, its earliest certificate is {earliest}")
+            yield Violation(Code.DUE_WRONG, f"line {line!r} is due at {due}, its earliest certificate is {earliest}")
 
 
 def in_force_since(ledger: Ledger, queue: str, version: int) -> int:

@@ -2,49 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from matchmaker.checker.ledger import Ledger, MatchStory
-from matchmaker.checker.picture import read_rules
+from matchmaker.checker.meetings import Meetings
+from matchmaker.checker.pairs import Known, judge_constrained
+from matchmaker.checker.versions import Versions
 from matchmaker.checker.violation import Code, Violation
+from matchmaker.compatibility import NO_SIDE, Place, Standing, willing
 from matchmaker.rules import QueueRules
-from matchmaker.rules.fields import to_ms
-from matchmaker.willingness import EPS, gap, is_due, pair_value, willingness
+from matchmaker.willingness import EPS, Waiting, gap, is_due
 
 TOLD: Final = 1e-9
 """Events tell gap and value to ten digits."""
-
-
-class Versions:
-    """Every version of every queue's rules that the realm keeps."""
-
-    def __init__(self, fields: Mapping[bytes, bytes]) -> None:
-        self.broken: list[str] = []
-        self._rules: dict[tuple[str, int], QueueRules] = {}
-        self._of_queue: dict[str, list[QueueRules]] = defaultdict(list)
-        for name, compiled in fields.items():
-            kind, _, rest = name.decode().partition(":")
-            queue, _, version = rest.partition(":")
-            if kind not in ("q", "v"):
-                continue
-            rules = read_rules(compiled)
-            if rules is None:
-                self.broken.append(name.decode())
-            elif kind == "v":
-                self._rules[queue, int(version)] = rules
-                self._of_queue[queue].append(rules)
-
-    def of(self, queue: str, version: int) -> QueueRules | None:
-        return self._rules.get((queue, version))
-
-    def earliest_expiry_ms(self, queue: str) -> int | None:
-        """The shortest wait after which any version lets a ticket expire; None if none does."""
-        waits = [to_ms(rules.expire_after_seconds) for rules in self._of_queue[queue]]
-        waits += [to_ms(rules.heartbeat_seconds) for rules in self._of_queue[queue]]
-        return min((wait for wait in waits if wait > 0), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +33,11 @@ def judge_matches(
 ) -> tuple[list[Violation], int]:
     """The faults of all matches and expiries, and how many matches were late.
 
-    With ``proposals`` callers may have made matches of their own, which no rules bind and no event tells apart.
+    A match that says that it was proposed is bound by no rule. With ``proposals`` there may be older ones that do not
+    say so.
     """
     violations, late = [], 0
+    meetings = Meetings(ledger, versions)
     for match in ledger.matches:
         rules = versions.of(match.queue, match.version)
         if rules is None:
@@ -74,8 +48,8 @@ def judge_matches(
                 )
             )
             continue
-        violations += _faults(match, rules, proposals)
-        if _was_late(match, rules, promptness.grace_ms, 0):
+        violations += _faults(match, rules, ledger, meetings, proposals or match.proposed)
+        if not match.proposed and _was_late(match, rules, promptness.grace_ms, 0):
             late += 1
             since = promptness.alive_since_ms
             if since is not None and _was_late(match, rules, promptness.grace_ms, since):
@@ -89,7 +63,9 @@ def judge_matches(
     return violations, late
 
 
-def _faults(match: MatchStory, rules: QueueRules, proposals: bool) -> Iterator[Violation]:
+def _faults(
+    match: MatchStory, rules: QueueRules, ledger: Ledger, meetings: Meetings, free: bool
+) -> Iterator[Violation]:
     def fault(code: Code, message: str) -> Violation:
         one, other = match.one, match.other
         pair = f"{one.ticket} ({one.rating}) and {other.ticket} ({other.rating})"
@@ -98,21 +74,31 @@ def _faults(match: MatchStory, rules: QueueRules, proposals: bool) -> Iterator[V
     apart = gap(match.one, match.other)
     if not abs(match.gap - apart) <= max(EPS, TOLD * apart):
         yield fault(Code.MATCH_GAP, f"tells a gap of {match.gap}")
-    given = [
-        willingness(rules, match.at_ms - ticket.enqueued_ms, ticket.deviation) for ticket in (match.one, match.other)
-    ]
-    value = pair_value(rules, match.one, match.other, match.at_ms)
+    given = (_given(rules, match.one, match.at_ms), _given(rules, match.other, match.at_ms))
+    value = sum(given) - apart - match.price
     # Sums of large numbers differ in their last digits, whoever adds them up.
     if not abs(match.value - value) <= max(EPS, TOLD * abs(value), 1e-12 * max(*given, apart)):
         yield fault(Code.MATCH_VALUE, f"tells a value of {match.value}, it is {value}")
     if match.in_force is not None and match.version != match.in_force[0]:
         yield fault(Code.MATCH_RULES, f"is made by version {match.version}, version {match.in_force[0]} was in force")
-    elif not proposals and not is_due(rules, match.one, match.other, match.at_ms):
+    elif rules.constraints is not None:
+        known = Known.of(match, rules, ledger, meetings)
+        if known is not None:
+            yield from (fault(*found) for found in judge_constrained(match, rules, known, given, free))
+    elif not (free or is_due(rules, match.one, match.other, match.at_ms)):
         yield fault(Code.MATCH_RULES, f"was not due (gap {apart}, willingness {given[0]} and {given[1]})")
+
+
+def _given(rules: QueueRules, ticket: Waiting, at_ms: int) -> float:
+    """What the ticket gives, by the provisional rules if its deviation says so."""
+    place = Standing(ticket.ticket, "", ticket.enqueued_ms, {NO_SIDE: Place(ticket.rating, ticket.deviation)})
+    return willing(rules, place, NO_SIDE, at_ms)
 
 
 def _was_late(match: MatchStory, rules: QueueRules, grace_ms: int, since_ms: int) -> bool:
     """Whether the pair was due all through the grace before it was matched: both there, looked at, these rules."""
+    if rules.constraints is not None:
+        return False  # a look there has a reach (lua/lib/view.lua): what lies beyond it may be due for longer
     before = match.at_ms - grace_ms
     came = max(match.one.enqueued_ms, match.other.enqueued_ms) + rules.interval_ms
     in_force_since = match.in_force[1] if match.in_force else before

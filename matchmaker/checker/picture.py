@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from matchmaker.checker.records import Ended, Record, bytes_of, text_of, unpack_ended, unpack_record
 from matchmaker.checker.source import Commands, Source, realm_now
+from matchmaker.checker.terms import Terms, read_terms
 from matchmaker.errors import InvalidInput
+from matchmaker.keys import lines_of, queue_of
 from matchmaker.rules import QueueRules
 
 
@@ -28,8 +30,9 @@ class QueueView:
 @dataclass(slots=True)
 class Picture:
     """State by ticket and by player. ``now_ms`` is the realm's last call, ``queues`` those with rules; a ticket stands
-    in ``lines[queue]`` with its rating and in ``certificates[queue]`` with its realm ms. ``ended`` and ``last`` have
-    one part for each of the two rotating hashes.
+    in ``lines[line]`` (of a queue with sides: :func:`of_side`) with its rating and in ``certificates[line]`` with its
+    realm ms; a line with constraints has ``ages[line]`` as well, when each came, and in ``deviations[line]`` what the
+    highest deviation is there. ``ended`` and ``last`` have one part for each of the two rotating hashes.
     """
 
     now_ms: int = 0
@@ -42,7 +45,11 @@ class Picture:
     last: tuple[dict[str, str], dict[str, str]] = field(default_factory=lambda: ({}, {}))
     lines: dict[str, dict[str, float]] = field(default_factory=dict)
     certificates: dict[str, dict[str, float]] = field(default_factory=dict)
+    ages: dict[str, dict[str, float]] = field(default_factory=dict)
+    packed_terms: dict[str, bytes] = field(default_factory=dict)
+    deviations: dict[str, float] = field(default_factory=dict)
     _unpacked: dict[str, Ended] = field(default_factory=dict, init=False)
+    _terms: dict[str, Terms] = field(default_factory=dict, init=False)
 
     def record(self, ticket: str) -> Record | None:
         """:raises ValueError: it cannot be read."""
@@ -58,13 +65,21 @@ class Picture:
                 known = self._unpacked[ticket] = unpack_ended(packed)
         return known
 
+    def terms(self, ticket: str) -> Terms | None:
+        """:raises ValueError: they cannot be read."""
+        known = self._terms.get(ticket)
+        if known is None and ticket in self.packed_terms:
+            known = self._terms[ticket] = read_terms(self.packed_terms[ticket])
+        return known
+
     def tickets(self) -> Iterator[str]:
         """Every ticket that anything is known of, some more than once."""
         yield from self.records
         yield from self.ends
+        yield from self.packed_terms
         for remembered in self.ended:
             yield from remembered
-        for places in (*self.lines.values(), *self.certificates.values()):
+        for places in (*self.lines.values(), *self.certificates.values(), *self.ages.values()):
             yield from places
 
     def everyone(self) -> set[str]:
@@ -72,13 +87,15 @@ class Picture:
         return {*self.players, *self.last[0], *self.last[1]}
 
     def queues_of(self, ticket: str) -> set[str]:
-        """Lines on which the ticket stands or should."""
+        """Lines, by :func:`of_side`, on which the ticket stands or should."""
         found = {queue for queue, line in self.lines.items() if ticket in line}
-        found.update(queue for queue, moments in self.certificates.items() if ticket in moments)
+        for moments_of in (self.certificates, self.ages):
+            found.update(line for line, moments in moments_of.items() if ticket in moments)
         try:
-            record = self.record(ticket)
+            record, terms = self.record(ticket), self.terms(ticket)
         except ValueError:
-            record = None
+            record = terms = None
+        found.update(of_side(place.line, place.side_name) for place in (terms.at if terms else ()))
         return found | {record.queue} if record else found
 
     def player_of(self, ticket: str) -> str | None:
@@ -88,6 +105,21 @@ class Picture:
         except ValueError:
             found = None
         return found.player if found else None
+
+
+_OF_SIDE: Final = "\0"
+_DEVIATION: Final = b"deviation:"
+
+
+def of_side(line: str, side: str) -> str:
+    """The name in a picture of a line, or of one side of it."""
+    return f"{line}{_OF_SIDE}{side}" if side else line
+
+
+def line_of(name: str) -> tuple[str, str]:
+    """Inverse of :func:`of_side`: line and side."""
+    line, _, side = name.partition(_OF_SIDE)
+    return line, side
 
 
 def queue_view(rules: bytes | None, version: bytes | None, work: bytes | None) -> QueueView | None:
@@ -105,17 +137,30 @@ def read_rules(compiled: bytes) -> QueueRules | None:
         return None
 
 
-def whole_picture(source: Source, rules_fields: Mapping[bytes, bytes]) -> Picture:
-    """Everything, page by page. ``rules_fields`` is the realm's rules hash."""
+def whole_picture(source: Source, rules_fields: Mapping[bytes, bytes], told: Iterable[str] = ()) -> Picture:
+    """Everything, page by page. ``rules_fields`` is the realm's rules hash, ``told`` are lines of classes that held
+    tickets once."""
     keys, picture = source.keys, Picture()
     picture.now_ms, picture.retain_ms = moment_and_retain(source.at_once(_about_time(source)))
     names = {field[2:].decode() for field in rules_fields if field.startswith(b"n:")}
+    picture.packed_terms.update((text_of(ticket), packed) for ticket, packed in source.hash_fields(keys.terms))
+    lines = dict.fromkeys(
+        [*(text_of(line) for line, _ in source.hash_fields(keys.lines)), *_lines_of_terms(picture)], 0
+    )
+    for name, bound in source.hash_fields(keys.meta):
+        if name.startswith(_DEVIATION):
+            picture.deviations[text_of(name[len(_DEVIATION) :])] = float(bound)
+    lines |= dict.fromkeys(_that_exist(source, [line for line in told if line not in lines], rules_fields), 0)
     for queue in sorted(names):
         view = queue_view(*(rules_fields.get(f"{part}:{queue}".encode()) for part in "qnc"))
         if view is not None:
             picture.queues[queue] = view
-        picture.certificates[queue] = dict(source.scores(keys.line_due(queue)))
-        picture.lines[queue] = dict(source.scores(keys.line(queue)))
+        sides = view.rules.sides if view is not None and view.rules is not None else ()
+        for line in dict.fromkeys((queue, *lines_of(queue, lines))):
+            picture.certificates[line] = dict(source.scores(keys.line_due(line)))
+            picture.ages[line] = dict(source.scores(keys.line_ages(line)))
+            for side in sides or ("",):
+                picture.lines[of_side(line, side)] = dict(source.scores(keys.line(line, side)))
     picture.records.update((text_of(ticket), packed) for ticket, packed in source.hash_fields(keys.tickets))
     picture.players.update((text_of(player), text_of(ticket)) for player, ticket in source.hash_fields(keys.players))
     picture.ends.update(source.scores(keys.ends))
@@ -126,6 +171,29 @@ def whole_picture(source: Source, rules_fields: Mapping[bytes, bytes]) -> Pictur
             else:
                 picture.last[i][text_of(name[2:])] = text_of(value)
     return picture
+
+
+def _lines_of_terms(picture: Picture) -> Iterator[str]:
+    for ticket in picture.packed_terms:
+        try:
+            terms = picture.terms(ticket)
+        except ValueError:
+            continue
+        yield from (place.line for place in (terms.at if terms else ()))
+
+
+def _that_exist(source: Source, lines: list[str], rules_fields: Mapping[bytes, bytes]) -> Iterator[str]:
+    """Those of the lines that hold anything still."""
+    keys, at_once = source.keys, 100
+    for i in range(0, len(lines), at_once):
+        few = lines[i : i + at_once]
+        commands: Commands = []
+        for line in few:
+            rules = read_rules(rules_fields.get(f"q:{queue_of(line)}".encode(), b""))
+            sides = (rules.sides if rules else ()) or ("",)
+            names = [keys.line_due(line), keys.line_ages(line), *(keys.line(line, side) for side in sides)]
+            commands.append(("EXISTS", *names))
+        yield from (line for line, found in zip(few, source.at_once(commands), strict=True) if found)
 
 
 def _about_time(source: Source) -> Commands:
@@ -169,17 +237,21 @@ class SharpPicture:
             commands.append(command)
             stores.append(store)
 
-        for queue in sorted({queue for queues in self._tickets.values() for queue in queues}):
+        for queue in sorted({queue_of(line_of(name)[0]) for names in self._tickets.values() for name in names}):
             ask(_put_queue(picture, queue), "HMGET", keys.rules, f"q:{queue}", f"n:{queue}", f"c:{queue}")
-        for ticket, queues in self._tickets.items():
+        for ticket, names in self._tickets.items():
             raw = bytes_of(ticket)
             ask(_put(picture.records, ticket), "HGET", keys.tickets, raw)
             ask(_put(picture.ends, ticket), "ZSCORE", keys.ends, raw)
+            ask(_put(picture.packed_terms, ticket), "HGET", keys.terms, raw)
             for ended, key in zip(picture.ended, keys.ended, strict=True):
                 ask(_put(ended, ticket), "HGET", key, b"t:" + raw)
-            for queue in queues:
-                ask(_put(picture.lines.setdefault(queue, {}), ticket), "ZSCORE", keys.line(queue), raw)
-                ask(_put(picture.certificates.setdefault(queue, {}), ticket), "ZSCORE", keys.line_due(queue), raw)
+            for name in names:
+                line, side = line_of(name)
+                ask(_put(picture.lines.setdefault(name, {}), ticket), "ZSCORE", keys.line(line, side), raw)
+                ask(_put(picture.certificates.setdefault(line, {}), ticket), "ZSCORE", keys.line_due(line), raw)
+                ask(_put(picture.deviations, line, float), "HGET", keys.meta, _DEVIATION + bytes_of(line))
+                ask(_put(picture.ages.setdefault(line, {}), ticket), "ZSCORE", keys.line_ages(line), raw)
         for player in self._players:
             raw = bytes_of(player)
             ask(_put(picture.players, player, text_of), "HGET", keys.players, raw)

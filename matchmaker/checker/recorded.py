@@ -133,11 +133,12 @@ class _Comparison:
 
     def _compare_tickets(self, page: Sequence[Event], told: dict[Life, Ticket]) -> None:
         self.cursor.execute(
-            "SELECT ticket, enqueued_ms, queue, player, state, rating, deviation, data, ended_ms, reason, ended_event"
-            " FROM tickets WHERE realm = %s AND ticket = ANY(%s)",
+            "SELECT ticket, enqueued_ms, player, data, state, ended_ms, reason, ended_event, queue, rating, deviation,"
+            " terms FROM tickets WHERE realm = %s AND ticket = ANY(%s)",
             (self.keys.realm, [ticket for ticket, _ in told]),
         )
         rows = {(row[0], row[1]): row[2:] for row in self.cursor.fetchall()}
+        begun = {(event.ticket.id, event.at_ms): event for event in page if _begins(event) and event.ticket}
         enders = {
             (ticket.id, ticket.enqueued_ms): event.id
             for event in page
@@ -149,35 +150,46 @@ class _Comparison:
             if row is None:
                 self._add(Code.ROW_MISSING, f"ticket {life[0]}, enqueued at {life[1]}, has none")
                 continue
-            player = ticket.players[0]
-            want = (ticket.queue, player.id, player.rating, player.deviation, ticket.data)
-            have = (row[0], row[1], row[3], row[4], row[5])
+            want: tuple[Any, ...] = (ticket.players[0].id, ticket.data)
+            have = tuple(row[:2])
             if life in enders:  # what began only may have ended in a later page
-                want += (ticket.state.value, ticket.ended_ms, ticket.reason, enders[life])  # type: ignore[assignment]
-                have += (row[2], *row[6:])
+                want += (ticket.state.value, ticket.ended_ms, ticket.reason, enders[life])
+                have += tuple(row[2:6])
+            beginning = begun.get(life)
+            if beginning is not None and beginning.ticket is not None:
+                want += (*_stands(beginning.ticket), _terms(beginning))
+                have += tuple(row[6:])
+            elif row[9] is None:  # one with terms is matched where its match says, and the row tells how it began
+                want += _stands(ticket)
+                have += tuple(row[6:9])
             if want != have:
                 self._add(Code.ROW_DISAGREES, f"ticket {life[0]} is {have}, the stream tells {want}")
 
     def _compare_matches(self, told: dict[str, Match]) -> None:
         self.cursor.execute(
-            "SELECT match, queue, rules, at_ms, gap, value, lost_at FROM matches WHERE realm = %s AND match = ANY(%s)",
+            "SELECT match, queue, rules, at_ms, gap, value, lost_at, coalesce(price, 0), coalesce(region, ''), ping,"
+            " coalesce(server, ''), coalesce(picks, '{}'), coalesce(proposed, false)"
+            " FROM matches WHERE realm = %s AND match = ANY(%s)",
             (self.keys.realm, list(told)),
         )
         rows = {row[0]: row[1:] for row in self.cursor.fetchall()}
         self.cursor.execute(
-            "SELECT match, team, place, ticket, player, rating, deviation, at_ms, waited_ms FROM teams"
-            " WHERE realm = %s AND match = ANY(%s) ORDER BY match, team, place",
+            "SELECT match, team, place, ticket, player, rating, deviation, at_ms, waited_ms, coalesce(side, ''),"
+            " coalesce(choice, '') FROM teams WHERE realm = %s AND match = ANY(%s) ORDER BY match, team, place",
             (self.keys.realm, list(told)),
         )
         teams = defaultdict(list)
         for row in self.cursor.fetchall():
             teams[row[0]].append(tuple(row[1:]))
         for id_, match in told.items():
-            want = (match.queue, match.rules_version, match.at_ms, match.gap, match.value, None)
+            want = (
+                *(match.queue, match.rules_version, match.at_ms, match.gap, match.value, None, match.price),
+                *(match.region, match.ping, match.server, dict(match.picks), match.proposed),
+            )
             want_teams = [
                 (
                     *(number, place, ticket.id, ticket.player, ticket.rating, ticket.players[0].deviation),
-                    *(match.at_ms, match.at_ms - ticket.enqueued_ms),
+                    *(match.at_ms, match.at_ms - ticket.enqueued_ms, ticket.side, ticket.choice),
                 )
                 for number, team in enumerate(match.teams, 1)
                 for place, ticket in enumerate(team.tickets, 1)
@@ -226,3 +238,20 @@ class _Comparison:
 
     def _add(self, code: Code, message: str) -> None:
         self.found.append(Violation(code, message))
+
+
+def _begins(event: Event) -> bool:
+    return event.kind is EventKind.ENQUEUED
+
+
+def _stands(ticket: Ticket) -> tuple[str, float, float | None]:
+    """Where the ticket stands: queue, rating, deviation."""
+    return ticket.queue, ticket.rating, ticket.players[0].deviation
+
+
+_TERMS: Final = ("queues", "ratings", "sides", "attributes", "accepts", "pings", "region", "vetoes", "avoid")
+
+
+def _terms(event: Event) -> dict[str, Any] | None:
+    """What the ticket brought besides one rating, as the event has it."""
+    return {name: event.body[name] for name in _TERMS if name in event.body} or None

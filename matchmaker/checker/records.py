@@ -22,7 +22,10 @@ def bytes_of(text: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A live ticket as it is stored. Times are realm ms; ``prev_*`` is the player's last ending before it, or ""."""
+    """A live ticket as it is stored. Times are realm ms; ``prev_*`` is the player's last ending before it, or "".
+
+    One that ``has_terms`` stands where its terms say, which need be neither its queue nor at its rating.
+    """
 
     rating: float
     enqueued_ms: float
@@ -32,6 +35,7 @@ class Record:
     event: str
     prev_event: str
     prev_ticket: str
+    has_terms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,10 @@ def unpack_record(packed: bytes) -> Record:
     members = int.from_bytes(packed[place : place + 2], "little")
     if place + 2 + members != len(packed):
         raise ValueError(f"a record of {len(packed)} bytes that should have {place + 2 + members}")
-    return Record(rating, enqueued_ms, deviation, queue, player, event, prev_event, prev_ticket)
+    has_terms = deviation < 0
+    if has_terms:
+        deviation = -1 - deviation
+    return Record(rating, enqueued_ms, deviation, queue, player, event, prev_event, prev_ticket, has_terms)
 
 
 def unpack_ended(packed: bytes) -> Ended:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Iterator
 
 from matchmaker.checker.ledger import Ledger, Story
-from matchmaker.checker.picture import Picture
+from matchmaker.checker.picture import Picture, line_of
 from matchmaker.checker.records import Ended, Record
+from matchmaker.checker.termed import judge_places, place_text
 from matchmaker.checker.violation import Code, Violation
 from matchmaker.rules.fields import to_ms
 
@@ -29,6 +30,7 @@ def _ticket_faults(picture: Picture, ledger: Ledger, ticket: str) -> Iterator[Vi
     told = ledger.tickets.get(ticket)
     try:
         record, ended = picture.record(ticket), picture.remembered(ticket)
+        picture.terms(ticket)
     except ValueError as unreadable:
         yield fault(Code.RECORD_UNREADABLE, f"is stored as {unreadable}")
         return
@@ -41,7 +43,7 @@ def _ticket_faults(picture: Picture, ledger: Ledger, ticket: str) -> Iterator[Vi
         yield from (fault(*found) for found in _live(picture, ledger, ticket, record))
     else:
         yield from (fault(*found) for found in _gone(picture, ledger, ticket, ended, told))
-    on = {queue for queue, line in picture.lines.items() if ticket in line}
+    on = {line_of(name)[0] for name, line in picture.lines.items() if ticket in line}
     for queue in sorted(queue for queue, moments in picture.certificates.items() if ticket in moments):
         if queue not in on:
             yield fault(Code.CERTIFICATE_GHOST, f"has a certificate in {queue!r} without standing there")
@@ -55,7 +57,7 @@ def _numbers(picture: Picture, ticket: str, record: Record | None) -> Iterator[F
     stored: list[tuple[str, float]] = []
     if record is not None:
         stored += [("rating", record.rating), ("enqueued", record.enqueued_ms), ("deviation", record.deviation)]
-    stored += [(f"place in {queue!r}", line[ticket]) for queue, line in picture.lines.items() if ticket in line]
+    stored += [(f"place in {place_text(name)}", line[ticket]) for name, line in picture.lines.items() if ticket in line]
     stored += [
         (f"certificate in {queue!r}", moments[ticket])
         for queue, moments in picture.certificates.items()
@@ -83,20 +85,12 @@ def _live(picture: Picture, ledger: Ledger, ticket: str, record: Record) -> Iter
         if stored != wanted:
             yield Code.RECORD_DISAGREES, f"is stored as {stored}, its event tells {wanted}"
     yield from _chain(ledger, told, picture.retain_ms, record.prev_event, record.prev_ticket)
-    yield from _standing(picture, ticket, record)
+    yield from judge_places(picture, ticket, record, told)
+    yield from _linked(picture, ticket, record)
     yield from _expiry(picture, ticket, record)
 
 
-def _standing(picture: Picture, ticket: str, record: Record) -> Iterator[Found]:
-    """Its place, its queue and its player's entry."""
-    places = {queue: line[ticket] for queue, line in picture.lines.items() if ticket in line}
-    if record.queue not in places:
-        yield Code.OFF_LINE, f"waits in {record.queue!r} but does not stand there"
-    elif places.pop(record.queue) != record.rating:
-        found = picture.lines[record.queue][ticket]
-        yield Code.LINE_RATING, f"stands at {found} in {record.queue!r}, its rating is {record.rating}"
-    for queue in sorted(places):
-        yield Code.LINE_GHOST, f"stands in {queue!r} but waits in {record.queue!r}"
+def _linked(picture: Picture, ticket: str, record: Record) -> Iterator[Found]:
     if record.queue not in picture.queues:
         yield Code.QUEUE_UNKNOWN, f"waits in {record.queue!r}, which has no rules"
     holder = picture.players.get(record.player)
@@ -129,8 +123,12 @@ def _gone(picture: Picture, ledger: Ledger, ticket: str, ended: Ended | None, to
             yield Code.NOT_REMEMBERED, f"was {told.how} by {told.end_event} and is forgotten"
     else:
         yield from _remembered(picture, ledger, ended, told)
-    for queue in sorted(queue for queue, line in picture.lines.items() if ticket in line):
-        yield Code.LINE_GHOST, f"stands in {queue!r} but does not wait"
+    for name in sorted(name for name, line in picture.lines.items() if ticket in line):
+        yield Code.LINE_GHOST, f"stands in {place_text(name)} but does not wait"
+    for line in sorted(line for line, ages in picture.ages.items() if ticket in ages):
+        yield Code.AGE_WRONG, f"has an age in {line!r} but does not wait"
+    if ticket in picture.packed_terms:
+        yield Code.TERMS_GHOST, "has terms but does not wait"
     if ticket in picture.ends:
         yield Code.ENDS_GHOST, "has an expiry but does not wait"
 

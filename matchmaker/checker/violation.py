@@ -20,8 +20,9 @@ class Code(StrEnum):
     EXPIRED_EARLY = "expired_early"  # under every version of its rules
     MATCH_SHAPE = "match_shape"  # not two teams of one, or not of different players
     MATCH_GAP = "match_gap"  # not the distance of the ratings
-    MATCH_VALUE = "match_value"  # not what the model computes
+    MATCH_VALUE = "match_value"  # value or price are not what the model computes
     MATCH_RULES = "match_rules"  # a pair that was not due, or rules that were not in force
+    MATCH_PLACE = "match_place"  # region, ping, server or picks are not what the rules and the draw say
     MATCH_LATE = "match_late"  # due for longer than the grace before it was made, though a matcher lived
     # What is stored disagrees with the stream, or with itself.
     TICKET_LOST = "ticket_lost"  # acknowledged, but neither waiting nor ended
@@ -36,6 +37,12 @@ class Code(StrEnum):
     OFF_LINE = "off_line"  # a waiting ticket that no pass will find
     LINE_GHOST = "line_ghost"  # on a line without waiting there
     LINE_RATING = "line_rating"  # stands at another rating than its own
+    TERMS_WRONG = "terms_wrong"  # missing, or not what the ticket's event and its rules tell
+    TERMS_GHOST = "terms_ghost"  # of a ticket that does not wait
+    AGE_WRONG = "age_wrong"  # in ages:<line>: missing, of nobody, or not since the ticket came
+    LINE_COUNT = "line_count"  # the number of tickets in a line with constraints is not that of its ages
+    DEVIATION_LOW = "deviation_low"  # the highest deviation noted of a line is not as high as a ticket's
+    MET_WRONG = "met_wrong"  # a meeting that is forgotten too early, or never was
     CERTIFICATE_GHOST = "certificate_ghost"  # in due:<line> but not on the line
     ENDS_GHOST = "ends_ghost"  # has an expiry but does not wait
     EXPIRY_WRONG = "expiry_wrong"  # none, or not the one that the rules give

@@ -29,10 +29,14 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "up": Lazy("up", "up", "Run everything here: Redis and Postgres with their data kept, matchers and a recorder."),
     "worker": Lazy("worker", "worker", "Run one matcher until Ctrl-C or SIGTERM."),
     "recorder": Lazy("recorder", "recorder", "Bring what happens into Postgres, until Ctrl-C or SIGTERM."),
+    "proposer": Lazy(
+        "proposer", "proposer", "Have a function of yours pair a queue's players, until Ctrl-C or SIGTERM."
+    ),
     "demo": Lazy("demo", "demo", "Let players arrive, match them, and judge the outcome."),
     "enqueue": Lazy("tickets", "enqueue", "Put a player into a queue."),
     "cancel": Lazy("tickets", "cancel", "Take a waiting ticket off its queue."),
     "status": Lazy("tickets", "status", "Tell how a ticket stands."),
+    "explain": Lazy("explain", "explain", "Tell why a player still waits: who is near, and what stands between."),
     "watch": Lazy("watch", "watch", "Print a player's events as they come."),
     "queues": Lazy("queues", "queues", "Apply and show the rules of queues."),
     "matches": Lazy("matches", "matches", "List and show matches, out of the records."),
@@ -40,6 +44,7 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "functions": Lazy("functions", "functions", "Load the scripts as Redis Functions, and tell what is loaded."),
     "db": Lazy("db", "db", "Make, examine and fill the records in Postgres."),
     "stats": Lazy("stats", "stats", "Count what waits and what was done in the realm."),
+    "regret": Lazy("regret", "regret", "Tell what waits and gaps cost, against what hindsight would have paid."),
     "doctor": Lazy("doctor", "doctor", "Examine the server and the realm, and say what to do."),
     "completion": Lazy(
         "completion", "completion", "Print the script that completes `matchmaker` in SHELL: bash, zsh or fish."

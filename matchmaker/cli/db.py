@@ -10,8 +10,9 @@ import click
 from matchmaker import errors
 from matchmaker.cli.command import Invocation, answers
 from matchmaker.cli.exits import Exit
-from matchmaker.cli.output import counted, lag, local_time, span
+from matchmaker.cli.output import lag, local_time
 from matchmaker.reports import RECORDER, Recording
+from matchmaker.words import counted, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

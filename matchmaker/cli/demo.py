@@ -45,7 +45,7 @@ def _revealed(url: SecretStr | None) -> str | None:
     help="How long players arrive.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Fixes arrivals, ratings and behaviours; random if not given.")
-@click.option("--queue", default="ladder", show_default=True, help="The queue that players join.")
+@click.option("--queue", default="ladder", show_default=True, help="The queue that players join; evoladder has sides.")
 @click.option(
     "--matchers", type=click.IntRange(1, MOST_MATCHERS), default=2, show_default=True, help="Matchers at work."
 )
@@ -53,7 +53,8 @@ def _revealed(url: SecretStr | None) -> str | None:
     "--ratings",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="A csv file; ratings are drawn from its column mmr. Without it they are made up.",
+    help="A csv file; ratings are drawn from its column mmr. Without it they are made up. For a queue with sides: "
+    "also columns player, side, race.",
 )
 @click.option(
     "--rules",

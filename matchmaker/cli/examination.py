@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 from matchmaker import errors
 from matchmaker.calls import Command
 from matchmaker.cli.findings import Finding, fail, ok, warn
-from matchmaker.cli.output import counted, span
 from matchmaker.cli.record_findings import about_groups
 from matchmaker.runner import typed_errors
-from matchmaker.scripts import SCHEMA, script
+from matchmaker.scripts import SCHEMA, SCHEMAS, script
 from matchmaker.server import matchers_of, parse_clients
+from matchmaker.words import counted, span
 
 if TYPE_CHECKING:
     from matchmaker.client import Matchmaker
@@ -40,12 +40,12 @@ def examine(mm: Matchmaker, *, quick: bool) -> Iterator[Finding]:
     if not meta:
         yield warn("realm", f"{mm.calls.realm} has no rules yet", "matchmaker queues apply FILE")
         return
-    if meta.get("schema") != SCHEMA:
+    if meta.get("schema") not in SCHEMAS:
         message = f"the schema of {mm.calls.realm} is {meta.get('schema')}, this program writes {SCHEMA}"
         yield fail("realm", message, "run one version of this program everywhere")
         return
     stats = mm.stats()
-    yield _realm(mm, stats)
+    yield _realm(mm, stats, meta["schema"])
     yield _clock_steps(stats)
     yield _backlog(stats, int(meta["max_backlog"]))
     yield from _asking("consumers", lambda: about_groups(mm, stats))
@@ -92,9 +92,9 @@ def _clocks(mm: Matchmaker) -> Finding:
     return ok("clock", f"{abs(apart):.0f} ms from this machine's")
 
 
-def _realm(mm: Matchmaker, stats: RealmStats) -> Finding:
+def _realm(mm: Matchmaker, stats: RealmStats, schema: str) -> Finding:
     waiting = sum(queue.waiting for queue in stats.queues)
-    return ok("realm", f"{mm.calls.realm}: schema {SCHEMA}, {counted(len(stats.queues), 'queue')}, {waiting:,} waiting")
+    return ok("realm", f"{mm.calls.realm}: schema {schema}, {counted(len(stats.queues), 'queue')}, {waiting:,} waiting")
 
 
 def _clock_steps(stats: RealmStats) -> Finding:

@@ -25,7 +25,7 @@ class Exit(IntEnum):
 
 
 MEANING: Final[Mapping[Exit, str]] = {
-    Exit.OK: "done; `up` and `worker` also after Ctrl-C or SIGTERM",
+    Exit.OK: "done; `up`, `worker` and `proposer` also after Ctrl-C or SIGTERM",
     Exit.NO: "the answer is no: a check failed, no match within the time, the ticket ended without a match, "
     "too late to cancel",
     Exit.INPUT: "bad input or usage; nothing was changed",
@@ -49,6 +49,7 @@ OF_CODE: Final[Mapping[str, Exit]] = {
     "already_waiting": Exit.CONFLICT,
     "ticket_reused": Exit.CONFLICT,
     "tickets_changed": Exit.CONFLICT,
+    "match_function_failed": Exit.INPUT,
     "ticket_cancelled": Exit.NO,
     "ticket_expired": Exit.NO,
     "wait_timeout": Exit.NO,

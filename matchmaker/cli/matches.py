@@ -9,8 +9,9 @@ import click
 from matchmaker import errors
 from matchmaker.cli.command import Invocation, answers
 from matchmaker.cli.completion import complete_queue
-from matchmaker.cli.output import local_time, plain, points, span
-from matchmaker.cli.shapes import match_json
+from matchmaker.cli.output import local_time
+from matchmaker.cli.shapes import arrangement, match_json, who
+from matchmaker.words import points, span
 
 if TYPE_CHECKING:
     from matchmaker.model import Match, Team
@@ -81,10 +82,11 @@ def show_match(invocation: Invocation, match: str) -> None:
         return
     output.table(_about(found, recorded_yet=recorded))
     for number, team in enumerate(found.match.teams, 1):
+        side = next((ticket.side for ticket in team.tickets), "")
         output.line("")
         output.table(
             _members(found.match, team),
-            head=(f"team {number}", "rating", "deviation", "waited", "ticket", "data"),
+            head=(f"team {number}{', ' * bool(side)}{side}", "rating", "deviation", "waited", "ticket", "data"),
             right=(1, 2, 3),
         )
 
@@ -111,7 +113,7 @@ def recorded_json(recorded: RecordedMatch) -> dict[str, Any]:
 
 
 def _team_words(team: Team) -> str:
-    return " + ".join(f"{plain(player.id)} ({points(player.rating)})" for t in team.tickets for player in t.players)
+    return " + ".join(map(who, team.tickets))
 
 
 def _waits_ms(match: Match) -> list[int]:
@@ -139,6 +141,9 @@ def _about(recorded: RecordedMatch, *, recorded_yet: bool) -> list[tuple[str, st
         ("gap", f"{points(match.gap)} points"),
         ("value", f"{points(match.value)} points"),
     ]
+    rows += arrangement(match)
+    if match.proposed:
+        rows.append(("proposed", "by a function of your own, not by a pass"))
     if not recorded_yet:
         rows.append(("recorded", "not yet"))
     if recorded.lost_ms is not None:
@@ -149,7 +154,7 @@ def _about(recorded: RecordedMatch, *, recorded_yet: bool) -> list[tuple[str, st
 def _members(match: Match, team: Team) -> list[tuple[str, ...]]:
     return [
         (
-            player.id,
+            f"{player.id}, {ticket.choice}" if ticket.choice else player.id,
             points(player.rating),
             "–" if player.deviation is None else points(player.deviation),
             span(match.at_ms - ticket.enqueued_ms),

@@ -10,10 +10,11 @@ import click
 
 from matchmaker.cli.command import Invocation, answers
 from matchmaker.cli.completion import complete_queue
-from matchmaker.cli.output import local_time, points, span
+from matchmaker.cli.output import local_time
 from matchmaker.cli.shapes import RealmClock, ticket_json
 from matchmaker.errors import UnknownQueue
 from matchmaker.rules import MAX_FILE_BYTES, load_rules, parse_rules, warnings_for
+from matchmaker.words import points, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -144,13 +145,15 @@ def _show_one(invocation: Invocation, held: StoredRules, stats: RealmStats) -> N
 
 def _show_waiting(invocation: Invocation, mm: Matchmaker, names: list[str]) -> None:
     output = invocation.output
-    tickets: list[Ticket] = [ticket for name in names for ticket in mm.snapshot(name)]
+    # Who waits in several queues is in the line of each.
+    waiting: dict[str, Ticket] = {ticket.id: ticket for name in names for ticket in mm.snapshot(name)}
+    tickets = list(waiting.values())
     if output.as_json:
         output.document({"realm": mm.calls.realm, "waiting": [ticket_json(ticket) for ticket in tickets]})
         return
     now_ms = RealmClock(mm).now_ms
     rows = [
-        (ticket.queue, points(ticket.rating), ticket.player, span(now_ms - ticket.enqueued_ms), ticket.id)
+        (", ".join(ticket.queues), points(ticket.rating), ticket.player, span(now_ms - ticket.enqueued_ms), ticket.id)
         for ticket in tickets
     ]
     output.table(rows, head=("queue", "rating", "player", "waits", "ticket"), right=(1, 3))

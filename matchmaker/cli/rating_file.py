@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from matchmaker.calls import Rated
-from matchmaker.cli.tickets import plain_number
+from matchmaker.cli.numbers import plain_number
 from matchmaker.errors import InvalidInput
 from matchmaker.model import TicketRequest
 

@@ -9,10 +9,10 @@ import click
 
 from matchmaker.calls import Batch
 from matchmaker.cli.command import Invocation, answers, uninterrupted
-from matchmaker.cli.output import counted
 from matchmaker.cli.rating_file import STANDARD, Columns, parted, read_ratings, replace_file, write_ratings
 from matchmaker.errors import InvalidInput, MatchmakerError, UnknownQueue
 from matchmaker.model import checked_text
+from matchmaker.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,10 +11,11 @@ from matchmaker.calls import Command
 from matchmaker.checker.violation import Code
 from matchmaker.cli.command import Invocation
 from matchmaker.cli.findings import Finding, fail, ok, warn
-from matchmaker.cli.output import counted, lag, local_time, span
+from matchmaker.cli.output import lag, local_time
 from matchmaker.model import event_order
 from matchmaker.reports import RECORDER, RealmStats
 from matchmaker.server import fields_of
+from matchmaker.words import counted, span
 
 if TYPE_CHECKING:
     from matchmaker.client import Matchmaker

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from matchmaker import errors
-from matchmaker.cli.output import plain, points, span
 from matchmaker.model import Event, EventKind, Match, Ticket, TicketState
+from matchmaker.words import plain, points, span
 
 if TYPE_CHECKING:
     from matchmaker.client import Matchmaker
@@ -50,7 +50,7 @@ class RealmClock:
 
 
 def match_json(match: Match) -> dict[str, Any]:
-    """A match in the words of its event."""
+    """A match in the words of its event; of what only some rules give, what it has."""
     teams = [
         [
             {
@@ -60,6 +60,7 @@ def match_json(match: Match) -> dict[str, Any]:
                 "deviation": player.deviation,
                 "data": ticket.data,
                 "waited_ms": match.at_ms - ticket.enqueued_ms,
+                **_given(side=ticket.side, choice=ticket.choice),
             }
             for ticket in team.tickets
             for player in ticket.players
@@ -74,7 +75,20 @@ def match_json(match: Match) -> dict[str, Any]:
         "gap": match.gap,
         "value": match.value,
         "teams": teams,
+        **_given(
+            price=match.price,
+            region=match.region,
+            ping=match.ping if match.region else None,
+            server=match.server,
+            picks=match.picks,
+            proposed=match.proposed,
+        ),
     }
+
+
+def _given(**members: Any) -> dict[str, Any]:
+    """Those that say anything."""
+    return {name: value for name, value in members.items() if value or (value == 0 and name == "ping")}
 
 
 def ticket_json(ticket: Ticket) -> dict[str, Any]:
@@ -90,6 +104,12 @@ def ticket_json(ticket: Ticket) -> dict[str, Any]:
         "ended_ms": ticket.ended_ms,
         "reason": ticket.reason,
         "match": None if ticket.match is None else match_json(ticket.match),
+        **_given(
+            queues=ticket.queues if len(ticket.queues) > 1 else (),
+            side=ticket.side,
+            choice=ticket.choice,
+            terms=ticket.terms,
+        ),
     }
 
 
@@ -101,13 +121,38 @@ def event_json(event: Event) -> dict[str, Any]:
 # -- lines ---------------------------------------------------------------------------------------------------------
 
 
-def _who(ticket: Ticket) -> str:
-    return " + ".join(f"{plain(player.id)} ({points(player.rating)})" for player in ticket.players)
+def who(ticket: Ticket) -> str:
+    """``alice (1520)``, ``alice (bw 1520 terran)``, and of one who offers two sides ``alice (bw 1520, sc2 1490)``."""
+    return " + ".join(f"{plain(player.id)} ({_standing(ticket, player.rating)})" for player in ticket.players)
+
+
+def _standing(ticket: Ticket, rating: float) -> str:
+    if ticket.side:
+        return _side(ticket.side, rating, ticket.choice)
+    offered = ticket.terms.get("sides", {})
+    return ", ".join(_side(name, one["rating"], one.get("choice", "")) for name, one in offered.items()) or points(
+        rating
+    )
+
+
+def _side(name: str, rating: float, choice: str) -> str:
+    return f"{name} {points(rating)} {plain(choice)}".rstrip()
+
+
+def arrangement(match: Match) -> list[tuple[str, str]]:
+    """What the match got beside its teams, each with its name: price, region, server, what was drawn."""
+    rows = [("price", f"{points(match.price)} points")] if match.price else []
+    if match.region:
+        rows.append(("region", f"{match.region}, {points(match.ping or 0)} ms"))
+    if match.server:
+        rows.append(("server", plain(match.server)))
+    rows += [(pool, plain(name)) for pool, name in match.picks.items()]
+    return rows
 
 
 def ticket_line(ticket: Ticket, now_ms: int | None = None) -> str:
     """``ticket 01J9…  waiting    alice (1520)  ladder  12 s``; ``now_ms`` is realm time, None to leave the wait out."""
-    parts = [f"ticket {ticket.id}  {ticket.state:<9}", _who(ticket), ticket.queue]
+    parts = [f"ticket {ticket.id}  {ticket.state:<9}", who(ticket), ", ".join(ticket.queues)]
     if ticket.ended_ms is not None:
         parts.append(f"after {span(ticket.ended_ms - ticket.enqueued_ms)}")
     elif now_ms is not None:
@@ -119,8 +164,12 @@ def ticket_line(ticket: Ticket, now_ms: int | None = None) -> str:
 
 def match_line(clock: RealmClock, match: Match, about: str) -> str:
     """``12:01:07  match.found  01J9…  alice (1520) vs bob (1561)  gap 41``; ``about`` is the ticket it is told to."""
-    teams = [" + ".join(_who(ticket) for ticket in team.tickets) for team in _own_first(match, about)]
-    return _line(clock, match.at_ms, EventKind.MATCHED, about, f"{' vs '.join(teams)}  gap {points(match.gap)}")
+    teams = [" + ".join(who(ticket) for ticket in team.tickets) for team in _own_first(match, about)]
+    rest = [
+        f"{' vs '.join(teams)}  gap {points(match.gap)}",
+        *(f"{name} {value}" for name, value in arrangement(match)),
+    ]
+    return _line(clock, match.at_ms, EventKind.MATCHED, about, "  ".join(rest))
 
 
 def _own_first(match: Match, about: str) -> list[Any]:
@@ -135,7 +184,7 @@ def event_line(clock: RealmClock, event: Event, player: str) -> str:
     ticket = event.ticket
     if ticket is None:
         return _line(clock, event.at_ms, event.kind, "", "")
-    rest = f"{_who(ticket)}  {ticket.queue}"
+    rest = f"{who(ticket)}  {', '.join(ticket.queues)}"
     if ticket.state is not TicketState.WAITING and ticket.ended_ms is not None:
         rest += f"  after {span(ticket.ended_ms - ticket.enqueued_ms)}  ({plain(ticket.reason)})"
     return _line(clock, event.at_ms, event.kind, ticket.id, rest)

@@ -13,11 +13,12 @@ import click
 
 from matchmaker import errors
 from matchmaker.cli.command import Invocation, answers
-from matchmaker.cli.output import Cell, Output, counted, span, table_of
+from matchmaker.cli.output import Cell, Output, table_of
 from matchmaker.cli.shapes import RealmClock
 from matchmaker.cli.tickets import Number
 from matchmaker.errors import InvalidInput
 from matchmaker.reports import QueueStats, RealmStats, Recording
+from matchmaker.words import counted, span
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
 from matchmaker.cli.command import Invocation, answers
 from matchmaker.cli.completion import complete_queue
 from matchmaker.cli.exits import Exit
+from matchmaker.cli.numbers import plain_number
 from matchmaker.cli.shapes import RealmClock, match_line, ticket_json, ticket_line
+from matchmaker.cli.terms import terms_of, text_attributes, with_terms
 from matchmaker.client import Matchmaker
 from matchmaker.errors import InvalidInput
 from matchmaker.model import Ticket, TicketRequest, TicketState, new_ticket_id
-
-_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|[+-]?(nan|inf)", re.ASCII | re.IGNORECASE)
+from matchmaker.values import checked_queues
 
 
 class Number(click.ParamType[Any]):
@@ -26,11 +27,6 @@ class Number(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return plain_number(value)
-
-
-def plain_number(value: Any) -> Any:
-    """Text that spells a plain decimal number as that number; anything else as it is."""
-    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
 def checked_seconds(name: str, value: Any) -> float | None:
@@ -45,17 +41,37 @@ def checked_seconds(name: str, value: Any) -> float | None:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the command line says of a ticket."""
+
+    player: str
+    rating: Any
+    deviation: Any
+    data: str
+    ticket: str
+    terms: Mapping[str, Any]
+
+    def request(self, texts: Collection[str] = ()) -> TicketRequest:
+        """The request; ``texts`` are attributes that the queues compare as texts, numbers or not."""
+        brought = terms_of(self.terms, self.deviation, texts)
+        deviation = self.deviation if self.rating is not None or "sides" not in brought else None
+        return TicketRequest(self.player, self.rating, deviation, self.data, self.ticket, **brought)
+
+
 @click.command()
-@click.argument("queue", shell_complete=complete_queue)
+@click.argument("queue", metavar="QUEUE[,QUEUE…]", shell_complete=complete_queue)
 @click.argument("player")
 @click.option("--rating", type=Number(), metavar="X", help="Rating, in points, instead of the one that is known.")
-@click.option("--deviation", type=Number(), metavar="X", help="Uncertainty of the rating, in points.")
+@click.option("--deviation", type=Number(), metavar="X", help="Uncertainty of the rating (of each side's), in points.")
+@with_terms
 @click.option("--data", default="", metavar="TEXT", help="Text that every event of the ticket carries back.")
 @click.option("--ticket", metavar="ID", help="Your id for the ticket: the same id again is the same request.")
 @click.option("--wait", type=Number(), metavar="SECONDS", help="Wait so long for the match.")
 @answers
 def enqueue(
     invocation: Invocation,
+    /,
     queue: str,
     player: str,
     *,
@@ -64,19 +80,27 @@ def enqueue(
     data: str,
     ticket: str | None,
     wait: Any,
+    **terms: Any,
 ) -> int:
-    """Put a player into a queue.
+    """Put a player into a queue, or into up to eight at once: matched in one, the player leaves all.
 
     Without --rating it is the one the realm has of the player in this queue, else the database's, else the queue's
-    default_rating.
+    default_rating. In a queue with sides, --side says what the player offers.
 
     With --wait: prints the match, or exits with 1 if none came in time (the ticket still waits then). Ctrl-C leaves the
     ticket waiting too.
     """
     seconds = checked_seconds("wait", wait)
-    request = TicketRequest(player, rating, deviation, data, new_ticket_id() if ticket is None else ticket)
+    queues = checked_queues(queue.split(","))
+    given = Given(player, rating, deviation, data, new_ticket_id() if ticket is None else ticket, terms)
+    request = given.request()
     with invocation.database_if_any() as database, invocation.matchmaker(database=database) as mm:
-        entered = mm.queue(queue).add(request)
+        if any(isinstance(value, float) for value in (request.attributes or {}).values()):
+            held = mm.rules()
+            request = given.request(text_attributes(held[name].rules.compiled() for name in queues if name in held))
+        (entered,) = mm.enqueue_many(queues, [request])
+        if not isinstance(entered, Ticket):
+            raise entered
         if seconds is None or entered.state is not TicketState.WAITING:
             _tell(invocation, mm, entered, in_queue=True)
             return Exit.NO if entered.state in (TicketState.CANCELLED, TicketState.EXPIRED) else Exit.OK

@@ -42,14 +42,14 @@ def worker(invocation: Invocation, leave_on_eof: bool, name: str | None) -> None
         threading.Thread(target=leave_with_stdin, name="matchmaker-parent", daemon=True).start()
     url = invocation.url()
     with invocation.client(url) as client:
-        _refuse_unsuitable(client)
+        refuse_unsuitable_server(client)
     from workers.matcher import run
 
     run(url, invocation.realms, rq_url=settings.jobs_url(url))
 
 
-def _refuse_unsuitable(client: redis.Redis) -> None:
-    """Before the first pass. A server that is away is waited for, as later on; the client paces the attempts."""
+def refuse_unsuitable_server(client: redis.Redis) -> None:
+    """Before any work. A server that is away is waited for, as later on; the client paces the attempts."""
     import structlog
 
     log = structlog.get_logger()

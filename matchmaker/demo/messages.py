@@ -18,7 +18,9 @@ MOST_LINE_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """What one player process needs to know. ``ratings`` empty means the built-in distribution."""
+    """What one player process needs to know. ``ratings`` empty means the built-in distribution; with a ``roster`` (see
+    ``roster.py``) players offer sides, as ``constraints`` (the
+    compiled rules' own) ask for."""
 
     url: str
     realm: str
@@ -29,6 +31,8 @@ class Crowd:
     rate: float
     seconds: float
     ratings: list[float]
+    roster: list[Mapping[str, Mapping[str, float]]] = field(default_factory=list)
+    constraints: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

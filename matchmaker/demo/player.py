@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 from matchmaker import errors
 from matchmaker.aio import Listener, Matchmaker
@@ -74,7 +75,11 @@ class Life:
 
     async def _enqueue(self) -> None:
         asked = time.monotonic()
-        await self._mm.enqueue(self._queue, self._arrival.player, rating=self._arrival.rating)
+        arrival = self._arrival
+        terms: dict[str, Any] = {"rating": arrival.rating}
+        if arrival.sides:
+            terms = {"sides": arrival.sides, "vetoes": arrival.vetoes or None}
+        await self._mm.enqueue(self._queue, arrival.player, **terms)
         news = self._news()
         news.enqueue_ms.append(_ms(time.monotonic() - asked))
         news.came += 1

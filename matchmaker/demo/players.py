@@ -43,6 +43,8 @@ class Players:
             rate=plan.rate,
             seconds=plan.seconds,
             ratings=plan.ratings,
+            roster=plan.roster,
+            constraints=plan.constraints,
         )
         for arrival in crowd:
             due = start + arrival.at_s

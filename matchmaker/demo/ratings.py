@@ -35,7 +35,7 @@ def load_ratings(path: Path) -> list[float]:
             rows = csv.DictReader(stream)
             if COLUMN not in (rows.fieldnames or ()):
                 raise InvalidInput(f"ratings: {path}", f"columns {', '.join(rows.fieldnames or ())}", _FILE_BOUND)
-            ratings = [_rating(path, rows.line_num, row[COLUMN]) for row in rows]
+            ratings = [checked_rating(path, rows.line_num, row[COLUMN]) for row in rows]
     except OSError as error:
         raise InvalidInput("ratings", str(path), f"a file that can be read; {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -45,7 +45,11 @@ def load_ratings(path: Path) -> list[float]:
     return ratings
 
 
-def _rating(path: Path, line: int, text: str | None) -> float:
+def checked_rating(path: Path, line: int, text: str | None) -> float:
+    """The number that stands in a line of the file.
+
+    :raises InvalidInput: there is none within bounds.
+    """
     try:
         rating = float(text or "")
     except ValueError:

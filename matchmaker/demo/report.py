@@ -75,6 +75,7 @@ class Report:
             "ratings": BUILT_IN if options.ratings is None else str(options.ratings),
             "rules": {queue: json.loads(rules.compiled()) for queue, rules in stage.rules.items()},
             "picture": self.picture,
+            **({"sides": truth.sides()} if stage.cast.roster else {}),
         }
 
     def lines(self) -> list[str]:
@@ -87,6 +88,7 @@ class Report:
         return [
             f"{body['arrived']:,} players arrived{when}: {became}",
             *_table(body),
+            *_sides(body.get("sides", {})),
             f"recorded {body['rows']['matches']:,}/{body['matches']:,} matches, {sum(body['rows'].values()):,} rows in "
             f"Postgres {self.stage.place.postgres}",
             f"{body['connections_killed']} pub/sub connections killed, {body['resumed']:,} players away and back, "
@@ -140,6 +142,19 @@ def _table(body: dict[str, Any]) -> list[str]:
         cells = "".join(f"{_number(body[key][column], unit):>9}" for column in ("p50", "p95", "p99", "mean"))
         lines.append(f"{name:10}{cells}  {word:7} {meaning}")
     return lines
+
+
+def _sides(sides: dict[str, dict[str, int]]) -> list[str]:
+    """``sides: bw 512 of 900 matched, sc2 430 of 800, bw+sc2 300 of 330 (bw 160, sc2 140)``."""
+    parts: list[str] = []
+    for offered, counts in sides.items():
+        played = [f"{side} {counts[side]:,}" for side in offered.split("+")]
+        parts.append(
+            f"{offered} {counts['matched']:,} of {counts['came']:,}"
+            + (" matched" if not parts else "")
+            + (f" ({', '.join(played)})" if len(played) > 1 else "")
+        )
+    return [f"sides: {', '.join(parts)}"] if parts else []
 
 
 def _number(value: float | None, unit: int) -> str:

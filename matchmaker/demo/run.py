@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
 
 from rich.console import Console
 
 from matchmaker import errors
-from matchmaker.demo.options import PLAYER_PROCESSES, DemoOptions, rules_text
+from matchmaker.demo.casting import Cast, casting
+from matchmaker.demo.options import PLAYER_PROCESSES, DemoOptions
 from matchmaker.demo.plot import draw
 from matchmaker.demo.progress import shown
-from matchmaker.demo.ratings import BUILT_IN, load_ratings
 from matchmaker.demo.report import Report, judge
 from matchmaker.demo.server import Place, open_place
 from matchmaker.demo.stage import Stage
-from matchmaker.rules import QueueRules, load_rules, parse_rules
 
 PICTURE = "waits.png"
 
@@ -28,14 +26,13 @@ def run_demo(options: DemoOptions, console: Console) -> Report:
     :raises MatchmakerError: the server could not be started, or is gone.
     :raises KeyboardInterrupt: it was interrupted twice, and everything was ended at once.
     """
-    ratings = [] if options.ratings is None else load_ratings(options.ratings)
-    rules = _rules(options)
+    rules, cast = casting(options)
     _try_files(options)
     with open_place(options.redis_url, options.database_url, options.rq_url) as place:
-        for line in _introduction(options, place, ratings):
+        for line in _introduction(options, place, cast):
             _say(console, line)
         with shown(console) as watch:
-            stage = _play(Stage(options, place, rules, ratings, watch=watch, say=lambda line: _say(console, line)))
+            stage = _play(Stage(options, place, rules, cast, watch=watch, say=lambda line: _say(console, line)))
         report = judge(stage)
     draw(report, options.plots / PICTURE)
     for line in report.lines():
@@ -53,15 +50,6 @@ def _play(stage: Stage) -> Stage:
     return stage
 
 
-def _rules(options: DemoOptions) -> dict[str, QueueRules]:
-    if options.rules is None:
-        return parse_rules(rules_text(options.queue), "the demo's rules")
-    rules = load_rules(options.rules)
-    if options.queue not in rules:
-        raise errors.InvalidInput("queue", options.queue, f"a queue of {options.rules}: {', '.join(rules)}")
-    return rules
-
-
 def _try_files(options: DemoOptions) -> None:
     """What cannot be written in the end is said at the beginning."""
     try:
@@ -75,12 +63,11 @@ def _try_files(options: DemoOptions) -> None:
             raise errors.InvalidInput("json", str(options.json), f"a file to write; {error.strerror}") from error
 
 
-def _introduction(options: DemoOptions, place: Place, ratings: Sequence[float]) -> list[str]:
-    drawn = BUILT_IN if options.ratings is None else f"{len(ratings):,} of {options.ratings}, with replacement"
+def _introduction(options: DemoOptions, place: Place, cast: Cast) -> list[str]:
     return [
         f"demo of {place.name.capitalize()} {place.version} and Postgres {place.postgres}: {options.matchers} "
         f"matchers, a recorder, {PLAYER_PROCESSES} processes of players",
-        f"{options.rate:g} players/s for {options.seconds:g} s, seed {options.seed}; ratings: {drawn}",
+        f"{options.rate:g} players/s for {options.seconds:g} s, seed {options.seed}; ratings: {cast.drawn(options)}",
     ]
 
 

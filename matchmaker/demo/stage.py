@@ -6,7 +6,7 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from redis import exceptions
 from matchmaker.aio import Matchmaker
 from matchmaker.checker import RecordsReport, Report, check, check_records
 from matchmaker.connect import SOCKET_TIMEOUT_SECONDS, connection_options
+from matchmaker.demo.casting import Cast
 from matchmaker.demo.children import Child
 from matchmaker.demo.messages import Crowd, News
 from matchmaker.demo.options import PLAYER_PROCESSES, DemoOptions
@@ -77,7 +78,7 @@ class Stage:
         options: DemoOptions,
         place: Place,
         rules: Mapping[str, QueueRules],
-        ratings: Sequence[float],
+        cast: Cast,
         *,
         watch: Callable[[Stage], None],
         say: Callable[[str], None],
@@ -95,7 +96,7 @@ class Stage:
         self._behind = 0
         self.alive: Report | None = None
         self.alive_since_ms: int | None = None
-        self._ratings = ratings
+        self.cast = cast
         self._watch = watch
         self._say = say
         self._mm = Matchmaker(place.url, place.realm)
@@ -183,7 +184,9 @@ class Stage:
             parts=PLAYER_PROCESSES,
             rate=options.rate,
             seconds=options.seconds,
-            ratings=list(self._ratings),
+            ratings=self.cast.ratings,
+            roster=self.cast.roster,
+            constraints=self.cast.constraints,
         )
 
     @property

@@ -17,22 +17,24 @@
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: rules
--- @include lib/realm lib/text lib/events lib/line
+-- @include lib/realm lib/text lib/events lib/line lib/rules_check
 
--- What scripts that decode these rules count on. The library's check is far stricter and says what is wrong.
-local function is_rules(text)
-  local ok, rules = pcall(cjson.decode, text)
-  if not ok or type(rules) ~= "table" then return false end
-  local numbers = {
-    base = 0, cap = -1, deviation_above = 0, doubling_ms = 0, every_ms = 0, expire_after_ms = 0, heartbeat_ms = 0,
-    interval_ms = 0, max_gap = 0, per_deviation = 0, per_second = 0, step = 0,
-  }
-  for name, least in pairs(numbers) do
-    local number = rules[name]
-    if type(number) ~= "number" or not (number >= least and number <= 10 ^ 12) then return false end
+-- Where tickets stand depends on the sides and classes of their queue, and on nothing else of its rules.
+local function shape_of(rules)
+  local c = rules.constraints or {}
+  return table.concat(c.sides or {}, ",") .. "/" .. table.concat(c.same or {}, ",")
+end
+
+-- The work that waiting tickets are after a change from `old` (nil for a new queue) to `new`; see lib/work.
+local function work_after(queue, old, new, at_work)
+  if not (new.constraints and new.constraints.own) then call("UNLINK", key_of("propose:" .. queue)) end
+  if old and (at_work == "reshape" or shape_of(old) ~= shape_of(new)) then return "reshape" end
+  if new.constraints then return (not old or old.constraints) and string.sub(at_work or "", 1, 1) ~= "=" and "@" or "=" end
+  if old and old.constraints then
+    call("UNLINK", key_of("ages:" .. queue))
+    call("HDEL", key_of("lines"), queue)
   end
-  local kinds = { linear = 1, stepped = rules.every_ms, exponential = math.min(rules.base, rules.doubling_ms) }
-  return (kinds[rules.kind] or 0) > 0 and (rules.accept == "sum" or rules.accept == "either" or rules.accept == "both")
+  return ""
 end
 
 local retain, refusal = whole_argument(4, "retain", 1000, 10 ^ 12)
@@ -58,7 +60,7 @@ if call("EXISTS", KEYS[1]) == 0 then
       if not given then return refusal end
     end
     now = given and virtual_now(given) or server_now()
-    call("HSET", KEYS[1], "schema", SCHEMA, "time", mode, "retain_ms", ARGV[4], "max_backlog", ARGV[5], "ended", "0",
+    call("HSET", KEYS[1], "schema", OLDEST_SCHEMA, "time", mode, "retain_ms", ARGV[4], "max_backlog", ARGV[5], "ended", "0",
       "rotated_ms", whole(now), "floor_ms", "0", "kept_ms", whole(now), "full", "")
   end
 else
@@ -90,8 +92,11 @@ for i = 6, #ARGV, 2 do
     tell(queue, "unchanged", version)
   else
     if not dry then
+      local old, new = stored[1] and cjson.decode(stored[1]) or nil, cjson.decode(compiled)
+      local work = work_after(queue, old, new, stored[3])
+      if new.constraints then call("HSET", KEYS[1], "schema", SCHEMA) end
       call("HSET", KEYS[3], "q:" .. queue, compiled, "n:" .. queue, version + 1, "v:" .. queue .. ":" .. version + 1,
-        compiled, "c:" .. queue, "")
+        compiled, "c:" .. queue, work)
       bring_forward(queue, now)
     end
     tell(queue, stored[1] and "changed" or "created", version + 1)

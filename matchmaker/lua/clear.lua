@@ -2,11 +2,12 @@
 -- clear: cancels the tickets of one queue, a few a call, from the lowest rating up.
 --
 -- KEYS 1-13  as in lib/realm.lua
+--            of a queue with constraints ages:<line> stands for the line
 -- ARGV[1]  now             realm ms, or ""
 -- ARGV[2]  channel prefix  of player channels
 -- ARGV[3]  queue           whose line KEYS[12] is
 -- ARGV[4]  until           realm ms: tickets enqueued later stay; "" at the first call
--- ARGV[5]  position        rating and ticket to go on after, "" at the first call
+-- ARGV[5]  position        rating (or enqueued ms) and ticket to go on after, "" at the first call
 -- ARGV[6]  most            places to look at, 1 to 1000
 --
 -- Reply: an array that begins with a code
@@ -16,7 +17,7 @@
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: cancelled
--- @include lib/realm lib/text lib/record lib/events lib/line lib/remember lib/leaving lib/position
+-- @include lib/realm lib/text lib/record lib/events lib/line lib/terms lib/remember lib/leaving lib/position
 
 local most, refusal = whole_argument(6, "most", 1, 1000)
 if not most then return refusal end
@@ -35,7 +36,7 @@ local page, position = page_after(ARGV[5], most)
 local records = {}
 for _, ticket in ipairs(page) do
   local record = unpack_record(ticket, call("HGET", KEYS[4], ticket))
-  if record.queue == ARGV[3] and record.enqueued_ms <= until_ms then records[#records + 1] = record end
+  if (record.queue == ARGV[3] or record.has_terms) and record.enqueued_ms <= until_ms then records[#records + 1] = record end
 end
 end_unmatched(realm, ARGV[3], records, "cancelled", function() return "cleared" end)
 return { "cleared", #records, whole(until_ms), position }

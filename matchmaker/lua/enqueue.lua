@@ -1,5 +1,5 @@
 #!lua
--- enqueue: tickets join the line of one queue.
+-- enqueue: tickets join the line of one queue, or of several at once.
 -- Guarantee: a ticket either joins completely, with its event, or nothing of it is written. The same ticket id again
 --   gets the same answer, also after its match. A player has at most one live ticket in the realm.
 -- Without allow-oom: at maxmemory the server refuses the call before it runs.
@@ -8,11 +8,15 @@
 --            13 are enough where every ticket brings its rating
 -- ARGV[1]  now             realm ms, or ""
 -- ARGV[2]  channel prefix  of player channels
--- ARGV[3]  queue
+-- ARGV[3]  queue           or up to 8, joined by ",": the ticket leaves all of them when it ends; the first is its own,
+--                          whose expiry and lease hold
 -- ARGV[4…] ticket          at most 200, each JSON
---                          {"ticket": id, "player": id, "rating"?: number, "deviation"?: number, "data"?: string}
---                          without a rating: the one the realm has for the player in the queue, with its deviation
---                          unless the ticket brings one
+--                          {"ticket": id, "player": id, "rating"?: number, "deviation"?: number, "data"?: string,
+--                          "sides"?, "ratings"?: {name: {"rating": number, "deviation"?: number, "choice"?: string}},
+--                          "attributes"?: {name: string | [string] | number}, "accepts"?: {name: [low, high]},
+--                          "pings"?: {region: ms}, "region"?: string, "vetoes"?: {pool: [string]}, "avoid"?: [player]}
+--                          without a rating (one queue, no sides): the one the realm has for the player in the queue,
+--                          with its deviation unless the ticket brings one
 --
 -- Reply: one array a ticket, in order, or one array of a code that refuses them all
 --   waiting          ticket, enqueued realm ms, event id, previous event id, event body
@@ -29,15 +33,19 @@
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: enqueued
--- @include lib/realm lib/text lib/plain_text lib/ticket_json lib/record lib/enqueued_text lib/events lib/read_event
--- @include lib/line lib/housekeeping lib/remember lib/ended lib/replies
+-- @include lib/realm lib/text lib/plain_text lib/ticket_numbers lib/terms_given lib/ticket_json lib/record
+-- @include lib/enqueued_text lib/events lib/read_event lib/line lib/housekeeping lib/ended lib/replies lib/queues
+-- @lazy check_shape: lib/terms_json
+-- @lazy fit_all: lib/fitting
+-- @lazy terms_text: lib/terms_text
+-- @lazy stand: lib/terms lib/met lib/standing
 
 local MOST_TICKETS = 200
 
 if #ARGV - 3 > MOST_TICKETS then return { { "invalid", "tickets", "at most 200 a call" } } end
 local parsed, ids, names, fields = {}, {}, {}, {}
 for i = 4, #ARGV do
-  local t, field, bound = parse_ticket(ARGV[i])
+  local t, field, bound = parse_ticket(ARGV[i], load_check_shape)
   local n = i - 3
   if not t then return { { "invalid", "tickets[" .. n .. "]." .. field, bound } } end
   parsed[n], ids[n], names[n] = t, t.ticket, t.player
@@ -46,11 +54,14 @@ end
 
 local realm, refusal = open_realm()
 if not realm then return { refusal } end
-local queue = ARGV[3]
-local stored = call("HMGET", KEYS[3], "q:" .. queue, "c:" .. queue)
+local queues
+queues, refusal = queues_of(ARGV[3])
+if not queues then return { refusal } end
 if #ids == 0 then return {} end
-local rules = stored[1] and stored[2] ~= "closing" and cjson.decode(stored[1])
+local queue, rules_of, missing, reshaping = queues[1], read_rules(queues)
+local rules = rules_of[queue]
 keep_house(realm)
+if reshaping then realm.full = "new rules change the sides or classes of " .. reshaping .. ": try again" end
 
 -- All reads at once, then all decisions, then all writes. What joined earlier in this very call counts as well.
 local live, player_ticket = call("HMGET", KEYS[4], unpack(ids)), call("HMGET", KEYS[5], unpack(names))
@@ -62,7 +73,15 @@ for n, t in ipairs(parsed) do
     wanting[#wanting + 1] = t
   end
 end
-if #wanting > 0 and KEYS[15] then take_ratings(wanting) end
+if #wanting > 0 and KEYS[15] and #queues == 1 then take_ratings(wanting) end
+
+local termed, terms_of = not missing and (#queues > 1 or rules.constraints ~= nil), {}
+local terms_text, stand
+if termed then terms_text, stand = load_terms_text(), load_stand() end
+if not missing and (termed or bring_terms(parsed)) then
+  terms_of, refusal = load_fit_all()(parsed, termed, queues, rules_of, realm.now)
+  if not terms_of then return { refusal } end
+end
 
 local function standing(record, t)
   if record.player == t.player and record.queue == queue then return waiting_reply(record) end
@@ -85,28 +104,27 @@ local function known(n, t)
     local record = unpack_record(player_ticket[n], call("HGET", KEYS[4], player_ticket[n]))
     return { "already_waiting", record.ticket, record.queue, t.player }
   end
-  if not rules then return { "unknown_queue", queue } end
+  if missing then return { "unknown_queue", missing } end
   if realm.full ~= "" then return { "backlog_full", realm.full } end
-  if not t.rating then return { "rating_unknown", t.player, queue } end
+  if t.unrated then return { "rating_unknown", t.player, t.unrated } end
+  if not termed and not t.rating then return { "rating_unknown", t.player, queue } end
 end
 
 local due, ends
-if rules then
-  due = whole(realm.now + rules.interval_ms)
-  ends = rules.expire_after_ms > 0 and realm.now + rules.expire_after_ms or nil
-  if rules.heartbeat_ms > 0 then ends = math.min(ends or math.huge, realm.now + rules.heartbeat_ms) end
-  ends = ends and whole(ends)
+if not missing then
+  due, ends = whole(realm.now + rules.interval_ms), expiry_of(rules, realm.now)
 end
 local joined, records, players, line, certificates, expiries = 0, {}, {}, {}, {}, {}
 
-local function join(t, last_ticket)
+local function join(n, t, last_ticket)
   local last = last_ticket and find_ended(realm, last_ticket)
+  local terms = terms_of[n]
+  if terms and not t.rating then t.rating = terms.at[1][3] end
   local rating = number_text(t.rating)
-  local rest = rating
-  if t.deviation then rest = rest .. ',"deviation":' .. number_text(t.deviation) end
-  if t.data then rest = rest .. ',"data":' .. cjson.encode(t.data) end
+  local rest = rating .. further_members(t) .. (terms and terms_text(t, queues) or "")
   local record = {
     ticket = t.ticket, rating = t.rating, enqueued_ms = realm.now, deviation = t.deviation or 0, queue = queue,
+    terms = terms ~= nil,
     player = t.player, prev_event = last and last.end_event or "", prev_ticket = last_ticket or "", rest = rest,
     members = members_of(t.player, rest),
   }
@@ -118,23 +136,29 @@ local function join(t, last_ticket)
   local at = 2 * joined
   records[at - 1], records[at] = t.ticket, pack_record(record)
   players[at - 1], players[at] = t.player, t.ticket
-  line[at - 1], line[at] = rating, t.ticket
-  certificates[at - 1], certificates[at] = due, t.ticket
+  if terms then
+    stand(t, terms, rules_of, realm.now)
+  else
+    line[at - 1], line[at] = rating, t.ticket
+    certificates[at - 1], certificates[at] = due, t.ticket
+  end
   expiries[at - 1], expiries[at] = ends, t.ticket
   return { "waiting", t.ticket, whole(realm.now), record.event, record.prev_event, "{" .. text }
 end
 
 local replies = {}
 for n, t in ipairs(parsed) do
-  replies[n] = known(n, t) or join(t, newer[2 * n] or older[2 * n] or nil)
+  replies[n] = known(n, t) or join(n, t, newer[2 * n] or older[2 * n] or nil)
 end
 if joined > 0 then
   call("HSET", KEYS[4], unpack(records))
   call("HSET", KEYS[5], unpack(players))
-  call("ZADD", KEYS[12], unpack(line))
-  call("ZADD", KEYS[13], unpack(certificates))
+  if not termed then
+    call("ZADD", KEYS[12], unpack(line))
+    call("ZADD", KEYS[13], unpack(certificates))
+    bring_forward(queue, realm.now + rules.interval_ms)
+  end
   if ends then call("ZADD", KEYS[6], unpack(expiries)) end
   call("HINCRBY", KEYS[1], "enqueued", joined)
-  bring_forward(queue, realm.now + rules.interval_ms)
 end
 return replies

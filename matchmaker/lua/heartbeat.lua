@@ -16,7 +16,7 @@
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: none
--- @include lib/realm lib/text lib/record lib/enqueued_text lib/read_event lib/remember lib/ended lib/replies
+-- @include lib/realm lib/text lib/record lib/enqueued_text lib/read_event lib/ended lib/replies
 
 local realm, refusal = open_realm()
 if not realm then return refusal end

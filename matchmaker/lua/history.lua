@@ -18,7 +18,7 @@
 --   unknown_realm
 --   upgrade    schema found, schema wanted
 -- Events: none
--- @include lib/realm lib/reading lib/text lib/record lib/enqueued_text lib/read_event lib/remember lib/ended lib/replies
+-- @include lib/realm lib/reading lib/text lib/record lib/enqueued_text lib/read_event lib/ended lib/replies
 
 local player, after, ticket = ARGV[1], ARGV[2], ARGV[3]
 if after ~= "" and (#after > 33 or not string.find(after, "^%d+%-%d+$")) then

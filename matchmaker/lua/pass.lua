@@ -7,7 +7,7 @@
 -- KEYS 1-13  as in lib/realm.lua
 -- ARGV[1]  now             realm ms, or ""
 -- ARGV[2]  channel prefix  of player channels
--- ARGV[3]  queue           whose line KEYS[12] is
+-- ARGV[3]  line            its queue, or queue=class; KEYS[12] and KEYS[13] are its
 -- ARGV[4]  places          at most about so many places of the line are looked at, 1 to 10000
 -- ARGV[5]  ahead           1: also look at arrivals that the queue's interval still holds back
 -- ARGV[6]  shown           at most so many matches are repeated in the reply, 0 to 1000
@@ -22,8 +22,13 @@
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: matched
--- @include lib/realm lib/text lib/record lib/events lib/read_event lib/housekeeping lib/remember lib/line
--- @include lib/willingness lib/sweep lib/matching lib/slice lib/certificates lib/agenda lib/passed
+-- @include lib/realm lib/text lib/record lib/events lib/read_event lib/housekeeping lib/line lib/terms
+-- @include lib/remember lib/willingness lib/sweep lib/matching lib/announce lib/slice lib/certificates lib/agenda
+-- @include lib/passed lib/work
+-- @lazy constrained_pass: lib/met lib/pair_checks lib/compatible lib/moments lib/view lib/two_heaps
+-- @lazy constrained_pass: lib/first_pairs lib/augment lib/solve_line lib/solve_sides
+-- @lazy constrained_pass: lib/open_now lib/slices lib/solving lib/constrained
+-- @lazy hand_over: lib/own
 
 -- Places looked at to either side of a due ticket. One of them is enough to see that nothing is due after all; a few
 -- hold all that is due in a line at rest; in a dense line the best matching settles well within the last.
@@ -39,17 +44,23 @@ local realm
 realm, refusal = open_realm()
 if not realm then return refusal end
 
-local queue = ARGV[3]
+local line, queue = ARGV[3], queue_of(ARGV[3])
 local stored = call("HMGET", KEYS[3], "q:" .. queue, "n:" .. queue, "c:" .. queue)
 if not stored[1] then
   -- A line without rules holds nothing; a stale hint may still name it.
-  call("ZREM", KEYS[9], queue)
+  call("ZREM", KEYS[9], line)
   return { "unknown_queue", queue }
 end
 keep_house(realm)
-if stored[3] == "closing" then return passed_reply(realm, queue, true, 0, 0, 0, {}) end
+if keeps_from_matching(stored[3]) then return passed_reply(realm, line, true, 0, 0, 0, {}) end
 
 local now, rules, version = realm.now, cjson.decode(stored[1]), stored[2]
+if rules.constraints then
+  local ahead = ARGV[5] == "1" and rules.interval_ms or 0
+  local work = rules.constraints.own and load_hand_over() or load_constrained_pass()
+  local looked, made, value, shown = work(realm, line, rules, version, budget, ahead, most_shown)
+  return passed_reply(realm, line, stored[3], looked, made, value, shown)
+end
 local willing, is_due, reach, due_at = judge(rules)
 local gated = rules.accept == "both"
 local size = call("ZCARD", KEYS[12])
@@ -85,7 +96,8 @@ local function commit(s, mate)
     if j and j > i then
       local gap = s.x[j] - s.x[i]
       local worth = s.w[i] + s.w[j] - gap
-      local id = commit_pair(realm, endings, queue, version, s.id[i], s.packed[i], s.id[j], s.packed[j], gap, worth)
+      local commit_two = (s.termed[i] or s.termed[j]) and commit_termed or commit_pair
+      local id = commit_two(realm, endings, queue, version, s.id[i], s.packed[i], s.id[j], s.packed[j], gap, worth)
       made, value = made + 1, value + worth
       if #shown < 2 * most_shown then
         shown[#shown + 1] = id
@@ -93,7 +105,7 @@ local function commit(s, mate)
       end
     end
   end
-  remember(realm, endings, "matched")
+  remember(realm, endings, line, "matched")
   size = size - endings.n
 end
 

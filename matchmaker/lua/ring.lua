@@ -11,7 +11,7 @@
 --   unknown_match  match
 --   upgrade        schema found, schema wanted
 -- Events: none
--- @include lib/realm lib/reading lib/text lib/events lib/remember lib/ended
+-- @include lib/realm lib/reading lib/text lib/events lib/ended
 
 local realm, refusal = read_realm()
 if not realm then return refusal end

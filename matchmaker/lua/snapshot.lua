@@ -2,6 +2,7 @@
 -- snapshot: one page of a line, lowest rating first. Consistent within the page; between pages tickets come and go.
 --
 -- KEYS 1-13  as in lib/realm.lua
+--            of a queue with constraints ages:<line> stands for the line: then longest wait first
 -- ARGV[1]  position  rating and ticket to go on after, or ""
 -- ARGV[2]  most      tickets on the page, 1 to 1000
 --

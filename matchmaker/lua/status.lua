@@ -13,7 +13,7 @@
 --   unknown_ticket   id
 --   upgrade          schema found, schema wanted
 -- Events: none
--- @include lib/realm lib/reading lib/text lib/record lib/enqueued_text lib/read_event lib/remember lib/ended lib/replies
+-- @include lib/realm lib/reading lib/text lib/record lib/enqueued_text lib/read_event lib/ended lib/replies
 
 local realm, refusal = read_realm()
 if not realm then return refusal end

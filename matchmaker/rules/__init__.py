@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from matchmaker.rules.advice import warnings_for
-from matchmaker.rules.model import Accept, Exponential, Linear, QueueRules, Stepped
+from matchmaker.rules.constraint_fields import Distance, Latency, Provisional, Relax, Rematch
+from matchmaker.rules.constraints import Constraints
+from matchmaker.rules.model import Accept, QueueRules
 from matchmaker.rules.parse import MAX_FILE_BYTES, load_rules, parse_rules, rules_from
 from matchmaker.rules.schema import json_schema
+from matchmaker.rules.willingness import Exponential, Linear, Stepped
 
 __all__ = [
     "MAX_FILE_BYTES",
     "Accept",
+    "Constraints",
+    "Distance",
     "Exponential",
+    "Latency",
     "Linear",
+    "Provisional",
     "QueueRules",
+    "Relax",
+    "Rematch",
     "Stepped",
     "json_schema",
     "load_rules",

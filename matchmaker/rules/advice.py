@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from matchmaker.rules.advice_constraints import warn_constraints
 from matchmaker.rules.fields import to_ms
 from matchmaker.rules.model import QueueRules
 
@@ -32,7 +33,7 @@ def warnings_for(rules: QueueRules) -> list[str]:
             "expire_after_seconds = 0 with heartbeat_seconds = 0: the ticket of a player who left waits until somebody "
             "cancels it."
         )
-    return found
+    return found + warn_constraints(rules)
 
 
 def _warn_early(rules: QueueRules) -> list[str]:

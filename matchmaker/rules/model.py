@@ -1,8 +1,6 @@
 """The rules of one queue: parsed, bounded, immutable; and the compiled form that scripts read.
 
-To add a kind of willingness: one class here, with ``grown``, and its name in ``KINDS`` and ``Willingness``. To add a
-field: declare it; a name ending in ``_seconds`` is compiled to integer milliseconds under the ending ``_ms``, ``None``
-to -1, every other number as it is.
+To add a field: declare it; :mod:`matchmaker.rules.compiled` tells how it is compiled.
 """
 
 from __future__ import annotations
@@ -10,9 +8,12 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from matchmaker.errors import InvalidInput
+from matchmaker.rules.compiled import compiled_fields, compiled_willingness, written_fields, written_willingness
+from matchmaker.rules.compiled_constraints import compile_constraints, written_constraints
+from matchmaker.rules.constraints import Constraints
 from matchmaker.rules.fields import (
     MAX_GAP,
     MAX_POINTS,
@@ -22,93 +23,17 @@ from matchmaker.rules.fields import (
     number,
     optional_seconds,
     seconds,
-    to_ms,
     whole,
     zero_or_from,
 )
+from matchmaker.rules.pieces import Table
+from matchmaker.rules.willingness import Exponential, Linear, Stepped, Willingness
 
 Accept = Literal["sum", "either", "both"]
 
 
-class _Table(BaseModel):
-    """A TOML table: unknown fields, numbers in quotes, booleans as numbers, NaN and infinity are all refused."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
-
-
-class _Willingness(_Table):
-    """What every kind of willingness has. Points are rating points."""
-
-    cap: Annotated[float | None, number(0, MAX_GAP, "willingness never exceeds this many points")] = None
-    per_deviation: Annotated[
-        float, number(0, MAX_POINTS, "points given for each point of deviation above deviation_above")
-    ] = 0.0
-    deviation_above: Annotated[float, number(0, MAX_POINTS, "deviation up to here gives no points")] = 0.0
-
-
-class Linear(_Willingness):
-    """``min(cap, base + per_second · waited + per_deviation · max(0, deviation − deviation_above))``."""
-
-    kind: Literal["linear"] = "linear"
-    base: Annotated[float, number(0, MAX_POINTS, "points given on arrival")] = 0.0
-    per_second: Annotated[float, number(0, MAX_POINTS, "points added by each second of waiting")] = 1.0
-
-    def grown(self, waited_ms: int) -> float:
-        """Points after ``waited_ms``, before deviation and cap."""
-        return self.base + self.per_second * (waited_ms / 1000)
-
-
-class Stepped(_Willingness):
-    """As linear, but growing by ``step`` after every full ``every_seconds``."""
-
-    kind: Literal["stepped"]
-    base: Annotated[float, number(0, MAX_POINTS, "points given on arrival")] = 0.0
-    step: Annotated[float, number(0, MAX_POINTS, "points added after every every_seconds of waiting")]
-    every_seconds: Annotated[float, seconds(0.001, MAX_SECONDS, "time between two steps"), WHOLE_MS]
-
-    def grown(self, waited_ms: int) -> float:
-        """Points after ``waited_ms``, before deviation and cap."""
-        return self.base + self.step * (waited_ms // to_ms(self.every_seconds))
-
-
-class Exponential(_Willingness):
-    """As linear, but ``base`` doubles with every ``doubling_seconds``. The default cap is the queue's ``max_gap``."""
-
-    kind: Literal["exponential"]
-    # 0 would stay 0 for ever; from 0.001 on, 64 doublings exceed every cap.
-    base: Annotated[float, number(0.001, MAX_POINTS, "points given on arrival, doubling from there")]
-    doubling_seconds: Annotated[float, seconds(0.001, MAX_SECONDS, "time in which willingness doubles"), WHOLE_MS]
-
-    def grown(self, waited_ms: int) -> float:
-        """Points after ``waited_ms``, before deviation and cap. Stays at 64 doublings: a float ends at 1,024."""
-        return float(self.base * 2.0 ** min(64.0, waited_ms / to_ms(self.doubling_seconds)))
-
-
-KINDS: Final[dict[str, type[Linear] | type[Stepped] | type[Exponential]]] = {
-    "linear": Linear,
-    "stepped": Stepped,
-    "exponential": Exponential,
-}
-
-
-def _kind_of(willingness: object) -> object:
-    if isinstance(willingness, dict):
-        return willingness.get("kind", "linear")
-    return getattr(willingness, "kind", None)
-
-
-Willingness = Annotated[
-    Annotated[Linear, Tag("linear")] | Annotated[Stepped, Tag("stepped")] | Annotated[Exponential, Tag("exponential")],
-    Discriminator(_kind_of),
-]
-
-
-class QueueRules(_Table):
-    """Rules of one queue. Equal rules have equal :meth:`compiled` forms, and the other way round.
-
-    Building one from values that break a bound raises pydantic's ``ValidationError``;
-    :func:`matchmaker.rules.rules_from` takes plain tables and raises :class:`matchmaker.errors.RulesInvalid`.
-    """
+class _Basics(Table):
+    """What every queue has."""
 
     accept: Annotated[Accept, choice("which willingness has to cover the gap", "sum", "either", "both")] = "sum"
     max_gap: Annotated[
@@ -136,80 +61,86 @@ class QueueRules(_Table):
         default=Linear(), description="a table such as { per_second = 1.0 }: rating points given for waiting"
     )
 
+
+class QueueRules(Constraints, _Basics):
+    """Rules of one queue. Equal rules have equal :meth:`compiled` forms, and the other way round.
+
+    Building one from values that break a bound raises pydantic's ``ValidationError``;
+    :func:`matchmaker.rules.rules_from` takes plain tables and raises :class:`matchmaker.errors.RulesInvalid`.
+    """
+
     @model_validator(mode="after")
     def _cap_exponential(self) -> Self:
         """Exponential growth always has a cap, so scripts never meet infinity."""
-        if isinstance(self.willingness, Exponential) and self.willingness.cap is None:
-            # The one write to a frozen table, before anyone else has seen it.
-            object.__setattr__(self, "willingness", self.willingness.model_copy(update={"cap": self.max_gap}))
+        # The one write to a frozen table, before anyone else has seen it.
+        object.__setattr__(self, "willingness", self._capped(self.willingness))
+        if self.provisional is not None:
+            capped = self.provisional.model_copy(update={"willingness": self._capped(self.provisional.willingness)})
+            object.__setattr__(self, "provisional", capped)
         return self
+
+    def _capped(self, table: _Kind) -> _Kind:
+        if isinstance(table, Exponential) and table.cap is None:
+            return table.model_copy(update={"cap": self.max_gap})
+        return table
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_set(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A plain queue is dumped as its own fields: a dump reads like the file it came from."""
+        kept = self.set_fields().keys()
+        dumped: dict[str, Any] = serialize(self)
+        return {name: value for name, value in dumped.items() if name in kept or name not in Constraints.model_fields}
+
+    @property
+    def constraints(self) -> Constraints | None:
+        """The constraints alone; None for a plain queue."""
+        found = self.set_fields()
+        return Constraints.model_construct(**found) if found else None
+
+    def willingness_of(self, deviation: float | None) -> _Kind:
+        """The willingness of a ticket with that deviation (None: nobody knows)."""
+        provisional = self.provisional
+        if provisional is not None and deviation is not None and deviation >= provisional.deviation_from:
+            return provisional.willingness
+        return self.willingness
 
     def compiled(self) -> str:
         """Canonical JSON for scripts: sorted keys, no spaces, every key of every kind present (0 where unused).
 
-        Times are integer milliseconds, a missing cap is -1. What scripts do not read is there only if it is not the
-        default, so that rules without it have the text they had before it came. Numbers have up to 17 digits: a script
-        may decode this text but must store and pass on the text itself, because ``cjson.encode`` keeps 14.
+        Times are integer milliseconds, a missing cap is -1. What scripts do not read, and the constraints, are there
+        only if they are not the default, so that rules without them have the text they had before those came. Numbers
+        have up to 17 digits: a script may decode this text but must store and pass on the text itself, because
+        ``cjson.encode`` keeps 14.
         """
-        numbers: dict[str, float | str] = {}
-        for kind in KINDS.values():
-            numbers.update(dict.fromkeys((_compiled_key(name) for name in kind.model_fields), 0))
-        numbers.update(_compiled_fields(self.willingness))
-        numbers.update(_compiled_fields(self))
+        found = compiled_willingness(self.willingness) | compiled_fields(self, _OWN)
         for name in _LATER:
             if getattr(self, name) == type(self).model_fields[name].default:
-                del numbers[name]
-        return json.dumps(numbers, sort_keys=True, separators=(",", ":"), allow_nan=False)
+                del found[name]
+        constraints = compile_constraints(self)
+        if constraints:
+            found["constraints"] = constraints
+        return json.dumps(found, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def from_compiled(cls, text: str) -> QueueRules:
         """Inverse of :meth:`compiled`. Raises :class:`InvalidInput` for anything that method did not write."""
         try:
-            numbers = json.loads(text)
-            kind = KINDS[numbers["kind"]]
-            tables = _written_fields(cls, numbers) | {"willingness": _written_fields(kind, numbers)}
-            rules = cls.model_validate(tables)
+            found = json.loads(text)
+            present = [name for name in _OWN if name in found or name not in _LATER]
+            tables = written_fields(cls, found, present) | written_constraints(found.get("constraints", {}))
+            rules = cls.model_validate(tables | {"willingness": written_willingness(found)})
         # A ValidationError and a JSONDecodeError are ValueErrors; the others come of JSON of another shape.
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             rules = None
         if rules is None or rules.compiled() != text:
             raise InvalidInput("compiled rules", text, "the text that QueueRules.compiled wrote")
         return rules
 
 
+_Kind = Linear | Stepped | Exponential
+
+_OWN: Final = tuple(name for name in _Basics.model_fields if name != "willingness")
+"""Fields of the queue itself."""
+
 _LATER: Final = ("default_rating", "default_deviation")
 """Fields that are compiled only where they are not the default."""
-
-
-def _compiled_key(name: str) -> str:
-    return name.removesuffix("_seconds") + "_ms" if name.endswith("_seconds") else name
-
-
-def _compiled_fields(table: _Table) -> dict[str, float | str]:
-    """The table's own fields as scripts read them; tables within it are left to the caller."""
-    found: dict[str, float | str] = {}
-    for name in type(table).model_fields:
-        value: Any = getattr(table, name)
-        if isinstance(value, _Table):
-            continue
-        if value is None:
-            value = -1
-        elif name.endswith("_seconds"):
-            value = to_ms(value)
-        elif isinstance(value, float) and value.is_integer():
-            value = int(value)  # one spelling a number: 1, not 1.0 or -0.0
-        found[_compiled_key(name)] = value
-    return found
-
-
-def _written_fields(model: type[_Table], numbers: dict[str, Any]) -> dict[str, Any]:
-    """Undo :func:`_compiled_fields`: the fields of one table as a rules file would hold them."""
-    found: dict[str, Any] = {}
-    for name in model.model_fields.keys() - {"willingness"}:
-        if name in _LATER and name not in numbers:
-            continue
-        value = numbers[_compiled_key(name)]
-        if name == "cap" and value == -1:
-            continue
-        found[name] = value / 1000 if name.endswith("_seconds") else value
-    return found

@@ -29,7 +29,7 @@ from matchmaker import errors
 from matchmaker.keys import Keys
 from matchmaker.reports import RECORDER
 from matchmaker.runner import typed_errors
-from matchmaker.scripts import SCHEMA
+from matchmaker.scripts import SCHEMA, SCHEMAS
 from matchmaker.store import schema, writer
 from matchmaker.store.connect import Database, Watchdog
 from matchmaker.store.rows import Batch, Reader, rules_field
@@ -181,7 +181,7 @@ class Drain:
             if found is None:
                 self.report.unknown = True
                 return False
-            if found.decode() != SCHEMA:
+            if found.decode() not in SCHEMAS:
                 raise errors.UpgradeNeeded(found.decode(), SCHEMA)
             try:
                 self._client.xgroup_create(self.keys.events, GROUP, self.report.place)

@@ -17,6 +17,7 @@ from matchmaker.errors import InvalidInput, UnknownMatch, UnknownQueue
 from matchmaker.model import EVENT_PATTERN, Match, Player, Team, Ticket, TicketState, checked_text, event_order
 from matchmaker.rules import QueueRules
 from matchmaker.store import schema
+from matchmaker.terms import Frozen
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
@@ -57,7 +58,8 @@ class RuleChange:
 # A page of ids and then all about them. The name of a match is checked and holds its place in the order.
 _ALL = """
 SELECT m.match, m.queue, m.rules, m.at_ms, m.gap, m.value, (extract(epoch FROM m.lost_at) * 1000)::bigint,
-    t.team, t.ticket, t.player, t.rating, t.deviation, t.waited_ms, coalesce(k.data, '')
+    m.price, m.region, m.ping, m.server, m.picks, m.proposed,
+    t.team, t.ticket, t.player, t.rating, t.deviation, t.waited_ms, coalesce(k.data, ''), t.side, t.choice
 FROM page m
 JOIN teams t ON t.realm = m.realm AND t.match = m.match
 LEFT JOIN tickets k ON k.realm = t.realm AND k.ticket = t.ticket AND k.enqueued_ms = t.at_ms - t.waited_ms
@@ -146,18 +148,33 @@ def _checked_id(name: str, value: str) -> str:
 def _matches_of(cursor: cursor) -> list[RecordedMatch]:
     """Rows in the order of :data:`_ALL`, one a member, those of a match together."""
     found = []
-    for head, rows in itertools.groupby(cursor.fetchall(), key=lambda row: row[:7]):
-        match_id, queue, rules, at_ms, gap, value, lost_ms = head
+    for head, rows in itertools.groupby(cursor.fetchall(), key=lambda row: row[:13]):
+        match_id, queue, rules, at_ms, gap, value, lost_ms, price, region, ping, server, picks, proposed = head
         teams = tuple(
-            Team(tuple(_ticket(match_id, queue, at_ms, row[8:]) for row in members))
-            for _, members in itertools.groupby(rows, key=lambda row: row[7])
+            Team(tuple(_ticket(match_id, queue, at_ms, row[14:]) for row in members))
+            for _, members in itertools.groupby(rows, key=lambda row: row[13])
         )
-        found.append(RecordedMatch(Match(match_id, queue, rules, at_ms, gap, value, teams), lost_ms))
+        match = Match(
+            match_id,
+            queue,
+            rules,
+            at_ms,
+            gap,
+            value,
+            teams,
+            price=price or 0.0,
+            region=region or "",
+            ping=ping,
+            server=server or "",
+            picks=Frozen(picks or {}),
+            proposed=bool(proposed),
+        )
+        found.append(RecordedMatch(match, lost_ms))
     return found
 
 
 def _ticket(match_id: str, queue: str, at_ms: int, row: Sequence[Any]) -> Ticket:
-    ticket, player, rating, deviation, waited_ms, data = row
+    ticket, player, rating, deviation, waited_ms, data, side, choice = row
     return Ticket(
         ticket,
         queue,
@@ -167,6 +184,8 @@ def _ticket(match_id: str, queue: str, at_ms: int, row: Sequence[Any]) -> Ticket
         data,
         ended_ms=at_ms,
         match_id=match_id,
+        side=side or "",
+        choice=choice or "",
     )
 
 

@@ -1,7 +1,7 @@
 """From events to rows: what a batch of the stream means for the tables, as text that COPY reads. No I/O.
 
-A ticket that began and ended within the batch becomes one row. Bodies are those of ``lua/lib/events.lua``; a kind that
-is not known here (a newer program wrote it) is kept whole in the table ``events``.
+A ticket that began and ended within the batch becomes one row: as it was enqueued, with its end. Bodies are those of
+``lua/lib/events.lua``; a kind that is not known here (a newer program wrote it) is kept whole in the table ``events``.
 """
 
 from __future__ import annotations
@@ -12,9 +12,15 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from matchmaker.terms import MEMBERS
+
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _NULL = "\\N"
 _PLAYERS_REMEMBERED = 200_000
+_TERMS = frozenset((*MEMBERS, "queues"))
+_OF_A_RULE = frozenset(("price", "region", "ping", "server", "picks", "proposed"))
+_NO_RULE = f"\t{_NULL}" * 6
+_NO_SIDE = f"\t{_NULL}" * 2
 
 Ticket = tuple[str, int]
 """A ticket's id and when it was enqueued: an id may come again once the realm has forgotten it."""
@@ -29,17 +35,47 @@ def _number(value: float | None) -> str:
     return _NULL if value is None else repr(value)
 
 
+def _optional(value: str | None) -> str:
+    return _text(value) if value else _NULL
+
+
+def _json(value: Any) -> str:
+    """As a column of JSON reads it: Postgres has no character 0."""
+    return _text(to_json(value).decode().replace("\\u0000", "\\ufffd"))
+
+
+def _terms(body: dict[str, Any]) -> str:
+    """What the ticket brought besides one rating."""
+    if _TERMS.isdisjoint(body):
+        return _NULL
+    return _json({name: body[name] for name in ("queues", *MEMBERS) if name in body})
+
+
+def _of_rules(body: dict[str, Any]) -> str:
+    """What the rules of its queue gave to a match, each led by a tab."""
+    if _OF_A_RULE.isdisjoint(body):
+        return _NO_RULE
+    region, server, picks = _optional(body.get("region")), _optional(body.get("server")), body.get("picks")
+    return (
+        f"\t{_number(body.get('price'))}\t{region}\t{_number(body.get('ping'))}\t{server}"
+        f"\t{_json(picks) if picks else _NULL}\t{'t' if body.get('proposed') else _NULL}"
+    )
+
+
 @dataclass(slots=True)
 class Batch:
     """Rows of one transaction, a COPY line each, the realm's column left out.
 
     ``tickets`` go by id, so that a later event of the batch replaces what an earlier one said; ``rules`` are the
     (queue, version, event, ms) whose text the realm still has to be asked for; ``removed`` the queues that went.
+    ``termed`` are the queue, the numbers and the terms with which tickets began, where an end tells others: of those
+    with terms.
     """
 
     events: int = 0
     last: str = ""
     tickets: dict[Ticket, str] = field(default_factory=dict)
+    termed: dict[Ticket, tuple[str, str, str, str]] = field(default_factory=dict)
     players: dict[str, str] = field(default_factory=dict)
     matches: list[str] = field(default_factory=list)
     teams: list[str] = field(default_factory=list)
@@ -100,10 +136,13 @@ class Reader:
 
     def _enqueued(self, batch: Batch, event: str, body: dict[str, Any]) -> None:
         at, ticket, player = int(body["at"]), str(body["ticket"]), str(body["player"])
-        name = _text(player)
+        name, queue, terms = _text(player), str(body["queue"]), _terms(body)
+        rating, deviation = _number(body["rating"]), _number(body.get("deviation"))
+        if terms != _NULL:
+            batch.termed[ticket, at] = queue, rating, deviation, terms
         batch.tickets[ticket, at] = (
-            f"{ticket}\t{at}\t{body['queue']}\t{name}\twaiting\t{_number(body['rating'])}\t"
-            f"{_number(body.get('deviation'))}\t{_text(body.get('data', ''))}\t{_NULL}\t\t{_NULL}"
+            f"{ticket}\t{at}\t{queue}\t{name}\twaiting\t{rating}\t{deviation}\t{_text(body.get('data', ''))}"
+            f"\t{_NULL}\t\t{_NULL}\t{terms}"
         )
         self._player(batch, player, name, at)
 
@@ -115,14 +154,21 @@ class Reader:
                 ticket, player, waited = str(member["ticket"]), str(member["player"]), int(member["waited_ms"])
                 name, rating = _text(player), _number(member["rating"])
                 deviation = _number(member.get("deviation"))
-                teams.append(f"{event}\t{number}\t{place}\t{ticket}\t{name}\t{rating}\t{deviation}\t{at}\t{waited}")
-                tickets[ticket, at - waited] = (
-                    f"{ticket}\t{at - waited}\t{queue}\t{name}\tmatched\t{rating}\t{deviation}\t"
-                    f"{_text(member.get('data', ''))}\t{at}\t\t{event}"
+                side = f"\t{_text(member['side'])}\t{_optional(member.get('choice'))}" if "side" in member else _NO_SIDE
+                teams.append(
+                    f"{event}\t{number}\t{place}\t{ticket}\t{name}\t{rating}\t{deviation}\t{at}\t{waited}{side}"
+                )
+                life = ticket, at - waited
+                began = batch.termed.get(life) if batch.termed else None
+                first, rating, deviation, terms = began or (queue, rating, deviation, _NULL)
+                tickets[life] = (
+                    f"{ticket}\t{at - waited}\t{first}\t{name}\tmatched\t{rating}\t{deviation}\t"
+                    f"{_text(member.get('data', ''))}\t{at}\t\t{event}\t{terms}"
                 )
                 self._player(batch, player, name, at - waited)
         batch.matches.append(
             f"{event}\t{queue}\t{int(body['rules'])}\t{at}\t{_number(body['gap'])}\t{_number(body['value'])}"
+            f"{_of_rules(body)}"
         )
         batch.tickets.update(tickets)
         batch.teams += teams
@@ -131,9 +177,11 @@ class Reader:
         at, ticket, player = int(body["at"]), str(body["ticket"]), str(body["player"])
         began, name = at - int(body["waited_ms"]), _text(player)
         kind = str(body["event"])
+        told = str(body["queue"]), _number(body["rating"]), _number(body.get("deviation")), _terms(body)
+        queue, rating, deviation, terms = batch.termed.get((ticket, began), told)
         batch.tickets[ticket, began] = (
-            f"{ticket}\t{began}\t{body['queue']}\t{name}\t{kind}\t{_number(body['rating'])}\t"
-            f"{_number(body.get('deviation'))}\t{_text(body.get('data', ''))}\t{at}\t{_text(body['reason'])}\t{event}"
+            f"{ticket}\t{began}\t{queue}\t{name}\t{kind}\t{rating}\t{deviation}\t{_text(body.get('data', ''))}\t{at}"
+            f"\t{_text(body['reason'])}\t{event}\t{terms}"
         )
         self._player(batch, player, name, began)
         self._keep(batch, event, kind, body)
@@ -152,8 +200,7 @@ class Reader:
         at = told.get("at")
         at_ms = at if isinstance(at, int) else int(event.partition("-")[0])
         queue = _text(str(told.get("queue", "")))
-        text = _text(to_json(body).decode().replace("\\u0000", "\\ufffd"))
-        batch.kept.append(f"{event}\t{_text(kind)}\t{queue}\t{at_ms}\t{text}")
+        batch.kept.append(f"{event}\t{_text(kind)}\t{queue}\t{at_ms}\t{_json(body)}")
 
 
 def rules_field(queue: str, version: int) -> str:

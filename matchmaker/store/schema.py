@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor
     from sqlalchemy import Connection
 
-VERSION = "0001"
+VERSION = "0002"
 """The newest version in ``migrations/versions``; a test compares."""
 
 OLDEST_SERVER = 14

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 _STAGES = """
 CREATE TEMP TABLE IF NOT EXISTS new_tickets (ticket text, enqueued_ms bigint, queue text, player text, state text,
-    rating double precision, deviation double precision, data text, ended_ms bigint, reason text, ended_event text)
+    rating double precision, deviation double precision, data text, ended_ms bigint, reason text, ended_event text,
+    terms jsonb)
     ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS new_players (player text, since_ms bigint) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS new_matches (match text, queue text, rules int, at_ms bigint, gap double precision,
-    value double precision) ON COMMIT DELETE ROWS;
+    value double precision, price double precision, region text, ping double precision, server text, picks jsonb,
+    proposed boolean) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS new_teams (match text, team smallint, place smallint, ticket text, player text,
-    rating double precision, deviation double precision, at_ms bigint, waited_ms bigint) ON COMMIT DELETE ROWS;
+    rating double precision, deviation double precision, at_ms bigint, waited_ms bigint, side text, choice text)
+    ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS new_events (event text, kind text, queue text, at_ms bigint, body jsonb)
     ON COMMIT DELETE ROWS;
 """
@@ -33,8 +36,9 @@ CREATE TEMP TABLE IF NOT EXISTS new_events (event text, kind text, queue text, a
 # a server that failed had lost the first.
 _TICKETS = """
 INSERT INTO tickets (realm, ticket, enqueued_ms, queue, player, state, rating, deviation, data, ended_ms, reason,
-    ended_event)
-SELECT %(realm)s, ticket, enqueued_ms, queue, player, state, rating, deviation, data, ended_ms, reason, ended_event
+    ended_event, terms)
+SELECT %(realm)s, ticket, enqueued_ms, queue, player, state, rating, deviation, data, ended_ms, reason, ended_event,
+    terms
 FROM new_tickets
 ON CONFLICT (realm, ticket, enqueued_ms) DO UPDATE
 SET state = EXCLUDED.state, ended_ms = EXCLUDED.ended_ms, reason = EXCLUDED.reason, ended_event = EXCLUDED.ended_event
@@ -45,13 +49,13 @@ INSERT INTO players (realm, player, since_ms) SELECT %(realm)s, player, since_ms
 ON CONFLICT DO NOTHING
 """
 _MATCHES = """
-INSERT INTO matches (realm, match, queue, rules, at_ms, gap, value)
-SELECT %(realm)s, match, queue, rules, at_ms, gap, value FROM new_matches
+INSERT INTO matches (realm, match, queue, rules, at_ms, gap, value, price, region, ping, server, picks, proposed)
+SELECT %(realm)s, match, queue, rules, at_ms, gap, value, price, region, ping, server, picks, proposed FROM new_matches
 ON CONFLICT DO NOTHING
 """
 _TEAMS = """
-INSERT INTO teams (realm, match, team, place, ticket, player, rating, deviation, at_ms, waited_ms)
-SELECT %(realm)s, match, team, place, ticket, player, rating, deviation, at_ms, waited_ms FROM new_teams
+INSERT INTO teams (realm, match, team, place, ticket, player, rating, deviation, at_ms, waited_ms, side, choice)
+SELECT %(realm)s, match, team, place, ticket, player, rating, deviation, at_ms, waited_ms, side, choice FROM new_teams
 ON CONFLICT DO NOTHING
 """
 _EVENTS = """

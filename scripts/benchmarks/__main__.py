@@ -52,7 +52,7 @@ def run_rows(console: Console, names: tuple[str, ...], run: Run) -> list[Figure]
 @click.option("--quick", is_flag=True, help="Smaller sizes: about two minutes instead of twenty-five.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write the figures to this file.")
 @click.option("--plots", "plots_path", type=click.Path(path_type=Path, file_okay=False), help="Draw into this folder.")
-@click.option("--ratings", type=FILE, help="A csv file with a column mmr, for in-time and regret.")
+@click.option("--ratings", type=FILE, help="A csv file with a column mmr; of sides too.")
 @click.option("--binary", type=FILE, help="The server program to measure on, instead of the embedded one.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--strict", is_flag=True, help="Exit with 1 if a goal is not met.")

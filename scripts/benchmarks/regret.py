@@ -19,30 +19,34 @@ from __future__ import annotations
 import random
 import statistics
 from collections.abc import Iterator, Sequence
-from itertools import combinations
 
+from matchmaker.regret import Meeting, Stay, best_costs, pair_cost, plain_offers, regret
 from scripts.benchmarks.harness import Figure, Goal, Row, Run, at_most
-from scripts.benchmarks.matchings import cheapest_perfect, heaviest
+from scripts.benchmarks.matchings import cheapest_perfect
 from scripts.benchmarks.site import site
-from scripts.benchmarks.virtual import Arrival, Population, Replay
+from scripts.benchmarks.virtual import Arrival, Pairing, Population, Replay
 
 NAME = "regret"
 GOALS = {5: at_most(1.60), 20: at_most(1.67), 120: at_most(2.03)}
 POINTS_A_SECOND = 1.0
-RULES = f"max_gap = 100000\nexpire_after_seconds = 0\nwillingness = {{ base = 0, per_second = {POINTS_A_SECOND} }}"
+MAX_GAP = 100_000
+RULES = f"max_gap = {MAX_GAP}\nexpire_after_seconds = 0\nwillingness = {{ base = 0, per_second = {POINTS_A_SECOND} }}"
 
 
-def pair_cost(one: Arrival, other: Arrival, at: float) -> float:
-    """Points that a match made at ``at`` s costs."""
-    return abs(one.rating - other.rating) + POINTS_A_SECOND * (2 * at - one.at - other.at)
+def stays_of(arrivals: Sequence[Arrival]) -> list[Stay]:
+    return [Stay(f"t{number}", one.rating, round(1000 * one.at)) for number, one in enumerate(arrivals)]
 
 
-def hindsight_costs(arrivals: Sequence[Arrival]) -> dict[tuple[int, int], float]:
-    """What each pair costs at the moment at which the later of the two arrives."""
-    return {
-        (a, b): pair_cost(arrivals[a], arrivals[b], max(arrivals[a].at, arrivals[b].at))
-        for a, b in combinations(range(len(arrivals)), 2)
-    }
+def meetings_of(arrivals: Sequence[Arrival], matches: Sequence[Pairing]) -> list[Meeting]:
+    return [
+        Meeting(
+            match.one,
+            match.other,
+            round(1000 * match.at),
+            abs(arrivals[match.one].rating - arrivals[match.other].rating),
+        )
+        for match in matches
+    ]
 
 
 def to_the_end(replay: Replay, arrivals: Sequence[Arrival]) -> float:
@@ -53,21 +57,26 @@ def to_the_end(replay: Replay, arrivals: Sequence[Arrival]) -> float:
     matches = replay.play(arrivals, None)
     if 2 * len(matches) != len(arrivals):
         raise RuntimeError(f"{len(arrivals) - 2 * len(matches)} of {len(arrivals)} arrivals were not matched")
-    live = sum(pair_cost(arrivals[match.one], arrivals[match.other], match.at) for match in matches)
-    costs = hindsight_costs(arrivals)
-    return live / sum(costs[pair] for pair in cheapest_perfect(len(arrivals), costs))
+    stays = stays_of(arrivals)
+    live = sum(
+        pair_cost(stays[met.one], stays[met.other], met.at_ms, met.points, POINTS_A_SECOND)
+        for met in meetings_of(arrivals, matches)
+    )
+    costs = best_costs(stays, stays[-1].since_ms, POINTS_A_SECOND, plain_offers(MAX_GAP))
+    return live / sum(costs[pair] for pair in cheapest_perfect(len(stays), costs))
 
 
 def to_the_last_arrival(replay: Replay, arrivals: Sequence[Arrival]) -> float:
-    """Live cost over hindsight's, where it is also allowed to be left over, at the price of the wait until then."""
-    end = arrivals[-1].at
-    alone = [POINTS_A_SECOND * (end - arrival.at) for arrival in arrivals]
-    live = sum(alone)
-    for match in replay.play(arrivals, end):
-        live += pair_cost(arrivals[match.one], arrivals[match.other], match.at) - alone[match.one] - alone[match.other]
-    saved = {(a, b): alone[a] + alone[b] - cost for (a, b), cost in hindsight_costs(arrivals).items()}
-    chosen = heaviest((a, b, points) for (a, b), points in saved.items() if points > 0)
-    return live / (sum(alone) - sum(saved[pair] for pair in chosen))
+    """Live cost over hindsight's, where it is also allowed to be left over, at the price of the wait until then.
+
+    :raises RuntimeError: hindsight paid nothing.
+    """
+    stays = stays_of(arrivals)
+    meetings = meetings_of(arrivals, replay.play(arrivals, arrivals[-1].at))
+    found = regret(stays, meetings, stays[-1].since_ms, POINTS_A_SECOND, plain_offers(MAX_GAP))
+    if found.ratio is None:
+        raise RuntimeError(f"{len(arrivals)} arrivals cost nothing in hindsight")
+    return found.ratio
 
 
 def measure(run: Run) -> Iterator[Figure]:

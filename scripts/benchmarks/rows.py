@@ -8,6 +8,8 @@ from scripts.benchmarks.harness import Row
 
 NAMES = (
     "pass-cost",
+    "pass-cost-constraints",
+    "own-function",
     "arrival-cost",
     "enqueue",
     "throughput",
@@ -19,6 +21,8 @@ NAMES = (
     "loop-stall",
     "workers",
     "optimality-duels",
+    "optimality-sides",
+    "optimality-forbidden",
     "in-time",
     "regret",
 )

@@ -12,12 +12,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from matchmaker.rules import parse_rules
 from scripts.benchmarks import rows
 from scripts.benchmarks.__main__ import main
+from scripts.benchmarks.contests import MOMENT_MS, Outcome, Shares, best_of, shares_figures
 from scripts.benchmarks.enqueue import monitored
 from scripts.benchmarks.harness import Figure, Run, alternate, at_least, at_most, percentile, ratios, under
 from scripts.benchmarks.in_time import outcome, waves
-from scripts.benchmarks.matchings import cheapest_perfect, heaviest
+from scripts.benchmarks.matchings import cheapest_perfect, heaviest, heaviest_across
+from scripts.benchmarks.optimality_forbidden import SPOKEN, a_line, forbidden_share
+from scripts.benchmarks.optimality_sides import USUAL, People, Player, Shape, best_matching, edges_of, rules_text
 from scripts.benchmarks.pass_cost import Backlog
 from scripts.benchmarks.plots import plot
 from scripts.benchmarks.site import site
@@ -26,6 +30,8 @@ from scripts.benchmarks.wire import packed
 
 PLANNED = [
     "pass-cost",
+    "pass-cost-constraints",
+    "own-function",
     "arrival-cost",
     "enqueue",
     "throughput",
@@ -37,6 +43,8 @@ PLANNED = [
     "loop-stall",
     "workers",
     "optimality-duels",
+    "optimality-sides",
+    "optimality-forbidden",
     "in-time",
     "regret",
 ]
@@ -201,6 +209,72 @@ def test_matchings_to_compare_with_are_the_best_there_are(seed: int) -> None:
     assert len(perfect) == 3
     cheapest = min(sum(costs[pair] for pair in pairs) for pairs in every if len(pairs) == 3)
     assert sum(costs[pair] for pair in perfect) == pytest.approx(cheapest, abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_across_two_sides_both_methods_find_the_same(seed: int) -> None:
+    """Given a random line of two sides, some pairs without value, then the Hungarian method is as good as blossom."""
+    rng = random.Random(seed)
+    count, width = rng.randint(0, 9), rng.randint(1, 9)
+    weights = {
+        (a, 100 + b): rng.choice([0.0, 0.5, rng.uniform(0.0, 9.0)])
+        for a, b in itertools.product(range(count), range(width))
+        if rng.random() < 0.6
+    }
+    across = heaviest_across(weights)
+    assert len({place for pair in across for place in pair}) == 2 * len(across)
+    by_blossom = heaviest((a, b, weight) for (a, b), weight in weights.items())
+    assert len(across) == len(by_blossom)
+    assert sum(weights[pair] for pair in across) == pytest.approx(sum(weights[pair] for pair in by_blossom), abs=1e-5)
+
+
+def test_who_offers_both_sides_plays_the_one_that_is_worth_more() -> None:
+    """Given one who plays bw only, one who plays both and one who plays sc2 only, then each pair counts at its better
+    orientation, and the two of one side never meet."""
+    rules = parse_rules(f"[line]\n{rules_text(100, USUAL)}", "test")["line"]
+    line = [
+        Player({"bw": 1500.0}, MOMENT_MS),
+        Player({"bw": 1400.0, "sc2": 1520.0}, MOMENT_MS),
+        Player({"sc2": 1410.0}, MOMENT_MS - 5000),
+        Player({"bw": 2900.0}, MOMENT_MS),
+    ]
+    values = {(a, b): value for a, b, value in edges_of(rules, line)}
+    assert values == {(0, 1): 180.0, (0, 2): 115.0, (1, 2): 195.0}
+    assert best_matching(rules, line) == best_of(edges_of(rules, line)) == Outcome(195.0, 1)
+    alone = [line[0], line[2], line[3]]
+    assert best_matching(rules, alone) == best_of(edges_of(rules, alone)) == Outcome(115.0, 1)
+
+
+def test_lines_of_sides_have_the_shape_that_was_asked_for() -> None:
+    line = People(Run()).line(random.Random(4), Shape(10, 20, 5, 1, 1))
+    assert sorted(tuple(sorted(player.ratings)) for player in line) == [
+        *[("bw",)] * 10,
+        *[("bw", "sc2")] * 5,
+        *[("sc2",)] * 20,
+    ]
+    assert [player.since_ms for player in line] == sorted(player.since_ms for player in line)
+
+
+@pytest.mark.parametrize("percent", SPOKEN)
+def test_as_many_pairs_are_forbidden_as_the_row_says(percent: int) -> None:
+    rng = random.Random(1)
+    assert statistics.mean(forbidden_share(a_line(rng, 200, percent)) for _ in range(5)) == pytest.approx(
+        percent / 100, abs=0.04
+    )
+
+
+def test_mean_and_worst_line_are_judged_apart() -> None:
+    """Given two perfect lines and one at 95%, then the mean of 98.3% and the worst line both fall short."""
+    shares = [Shares(1.0, 1.0), Shares(1.0, 1.0), Shares(0.95, 1.0)]
+    figures = {str(figure.size): figure.ok for figure in shares_figures("row", "10v20", shares)}
+    assert figures == {
+        "10v20: value": False,
+        "10v20: worst value": False,
+        "10v20: pairs": True,
+        "10v20: worst pairs": True,
+    }
+    assert not any(figure.ok for figure in shares_figures("row", "x", [Shares(0.999, 0.999)], exact=True))
+    assert Shares.of(Outcome(0.0, 0), Outcome(0.0, 0)) == Shares(1.0, 1.0)
 
 
 def test_the_wave_widens_its_window_and_takes_the_smallest_gap_first() -> None:

@@ -109,6 +109,7 @@ def a_match_by_a_version_not_in_force(s: Scene) -> None:
 @fault(Code.MATCH_RULES)
 def two_tickets_that_were_not_due_made_a_match(s: Scene) -> None:
     s.world.mm.queue("ladder").remove_matched_players("t-dot", "t-eve")
+    s.edit("matched", proposed=False)
 
 
 @fault(Code.TICKET_LOST)

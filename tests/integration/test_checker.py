@@ -12,6 +12,7 @@ import redis
 from matchmaker import errors
 from matchmaker.checker import Code, Ledger, check, check_listeners
 from matchmaker.rules import QueueRules
+from tests.integration.constrained_faults import CONSTRAINED_FAULTS
 from tests.integration.faults_by_hand import (
     FAULTS,
     Harm,
@@ -49,7 +50,7 @@ def test_each_fault_is_named_and_no_other(scene: Scene, code: Code, harm: Harm) 
 
 
 def test_every_code_has_a_fault_that_shows_it() -> None:
-    assert {code for code, _, _ in FAULTS} | LISTENERS | LIVENESS | RECORDS == set(Code)
+    assert {code for code, _, _ in (*FAULTS, *CONSTRAINED_FAULTS)} | LISTENERS | LIVENESS | RECORDS == set(Code)
 
 
 def test_what_it_counts(scene: Scene) -> None:
@@ -80,13 +81,21 @@ def test_a_proposed_match_breaks_no_rules_where_proposals_are_made(scene: Scene)
     assert [violation.code for violation in scene.check(proposals=True).violations] == [Code.MATCH_GAP]
 
 
+def test_a_match_that_says_it_was_proposed_breaks_no_rules(scene: Scene) -> None:
+    two_tickets_that_were_not_due_made_a_match(scene)
+    scene.edit("matched", proposed=True)
+    assert scene.check(alive_since_ms=START_MS).ok
+    scene.edit("matched", gap=61)
+    assert [violation.code for violation in scene.check().violations] == [Code.MATCH_GAP]
+
+
 def test_a_realm_that_does_not_exist_is_an_error(redis_client: redis.Redis) -> None:
     with pytest.raises(errors.UnknownRealm):
         check(redis_client, "nobody-made-it")
 
 
 def test_a_realm_of_another_schema_is_an_error(scene: Scene) -> None:
-    scene.hset(scene.keys.meta, "schema", "2")
+    scene.hset(scene.keys.meta, "schema", "9")
     with pytest.raises(errors.UpgradeNeeded):
         scene.check()
 

@@ -11,6 +11,7 @@ import redis
 
 from matchmaker import __version__
 from matchmaker.functions import LIBRARY, library_source, load, script_names, status, unload
+from matchmaker.scripts import SCHEMA
 from tests.integration.terminal import Cli
 from tests.protocol.programs import redis_cli
 from tests.servers import StartServer
@@ -62,7 +63,7 @@ def test_another_version_differs_and_is_replaced(cli: Cli, redis_client: redis.R
     assert (replaced.code, replaced.document["done"]) == (0, "replaced")
     assert replaced.document["before"]["version"] == "0.0.9"
     assert replaced.document["after"]["state"] == "current"
-    assert redis_client.fcall("mm1_version", 0) == [b"version", __version__.encode(), b"1"]
+    assert redis_client.fcall("mm1_version", 0) == [b"version", __version__.encode(), SCHEMA.encode()]
 
 
 def test_a_library_of_somebody_else_of_our_name_differs(cli: Cli, redis_client: redis.Redis) -> None:

@@ -238,7 +238,8 @@ def test_behaviours_come_in_their_shares() -> None:
 
 def test_ratings_are_drawn_with_replacement_or_made_up() -> None:
     assert {each.rating for each in crowd(ratings=[1200.0, 1800.5])} == {1200.0, 1800.5}
-    made_up = [each.rating for each in crowd(seconds=60.0)]
+    made_up = [each.rating for each in crowd(seconds=60.0) if each.rating is not None]
+    assert len(made_up) == len(crowd(seconds=60.0))
     assert min(made_up) >= LOWEST
     assert max(made_up) <= HIGHEST
     assert 1400 < sum(made_up) / len(made_up) < 1600

@@ -20,16 +20,19 @@ from tests.integration.terminal import Running
 
 VERSIONS = Path(schema.__file__).parent / "migrations" / "versions"
 
+ALL = tuple(f"{number:04}" for number in range(1, int(schema.VERSION) + 1))
+"""Every version there is."""
+
 Newer = Callable[[str], str]
-"""A folder with a version 0002 in it; given is the oldest program that it leaves at work."""
+"""A folder with a version 0003 in it; given is the oldest program that it leaves at work."""
 
 
 @pytest.fixture
 def newer(tmp_path: Path) -> Newer:
     def make(oldest_program: str) -> str:
-        (tmp_path / "0002_newer.py").write_text(
+        (tmp_path / "0003_newer.py").write_text(
             "from alembic import op\n"
-            f"revision, down_revision, oldest_program = '0002', '0001', '{oldest_program}'\n"
+            f"revision, down_revision, oldest_program = '0003', '0002', '{oldest_program}'\n"
             "def upgrade():\n"
             "    op.execute(\"ALTER TABLE matches ADD COLUMN novel text NOT NULL DEFAULT 'new'\")\n"
             "    op.execute('CREATE TABLE novelties (x int)')\n"
@@ -54,8 +57,8 @@ def test_the_program_is_of_the_newest_version() -> None:
 def test_upgrade_twice_is_upgrade_once(database_url: str) -> None:
     with Database(database_url) as database:
         before = schema.status(database)
-        assert (before.version, before.current, before.pending) == ("", False, (schema.VERSION,))
-        assert schema.upgrade(database) == [schema.VERSION]
+        assert (before.version, before.current, before.pending) == ("", False, ALL)
+        assert schema.upgrade(database) == list(ALL)
         tables = described(database)
         assert schema.upgrade(database) == []
         after = schema.status(database)
@@ -73,7 +76,7 @@ def test_eight_processes_upgrade_at_once(database_url: str, environment: dict[st
     finally:
         for one in running:
             one.__exit__(None, None, None)
-    assert sorted(len(answer["added"]) for answer in answers) == [0] * 7 + [1]
+    assert sorted(len(answer["added"]) for answer in answers) == [0] * 7 + [len(ALL)]
     with Database(database_url) as database:
         assert schema.status(database).current
 
@@ -82,23 +85,56 @@ def test_old_programs_work_on_over_one_migration(recorded: Recorded, newer: Newe
     """Given rows, and a newer program that adds a column, when this one records and reads on, then nothing fails."""
     recorded.play(4)
     recorded.drain()
-    assert schema.upgrade(recorded.database, folders=[newer("0001")]) == ["0002"]
+    assert schema.upgrade(recorded.database, folders=[newer("0002")]) == ["0003"]
     state = schema.status(recorded.database)
-    assert (state.version, state.oldest_program, state.fault, state.pending) == ("0002", "0001", None, ())
+    assert (state.version, state.oldest_program, state.fault, state.pending) == ("0003", "0002", None, ())
     recorded.play(4, first=4)
     assert recorded.drain().matches == 2
     assert len(reads.matches(recorded.database, recorded.realm)) == 4
     assert reads.rule_history(recorded.database, recorded.realm, "ladder")
     assert recorded.count("matches", "novel = 'new'") == 4
     assert schema.upgrade(recorded.database) == []  # and does not take it back
-    assert stored_version(recorded.database) == "0002"
+    assert stored_version(recorded.database) == "0003"
+
+
+OLD_ROWS = """
+INSERT INTO tickets (realm, ticket, enqueued_ms, queue, player, state, rating, data, ended_ms, ended_event)
+VALUES (%(realm)s, 'a' || %(match)s, 1, 'q', 'ann', 'matched', 1, '', 9, %(match)s),
+    (%(realm)s, 'b' || %(match)s, 1, 'q', 'bob', 'matched', 2, '', 9, %(match)s);
+INSERT INTO matches (realm, match, queue, rules, at_ms, gap, value) VALUES (%(realm)s, %(match)s, 'q', 1, 9, 1, 0);
+INSERT INTO teams (realm, match, team, place, ticket, player, rating, at_ms, waited_ms)
+VALUES (%(realm)s, %(match)s, 1, 1, 'a' || %(match)s, 'ann', 1, 9, 8),
+    (%(realm)s, %(match)s, 2, 1, 'b' || %(match)s, 'bob', 2, 9, 8)
+"""
+"""What a program of version 0001 writes of a match."""
+
+
+def test_rows_of_the_first_version_are_read(database: Database) -> None:
+    """Given a match of before the newest tables, and one that an old program writes into them, then both are read."""
+    engine = create_engine("postgresql+psycopg2://", creator=database.connect, poolclass=NullPool)
+    with engine.begin() as connection:
+        config = schema._config(())  # nothing but a test goes back
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+    engine.dispose()
+    with database.transaction() as cursor:
+        cursor.execute("UPDATE schema SET version = '0001', oldest_program = '0001'")
+        cursor.execute(OLD_ROWS, {"realm": "main", "match": "9-0"})
+    assert schema.upgrade(database) == list(ALL[1:])
+    assert schema.status(database).oldest_program == "0001"
+    with database.transaction() as cursor:
+        cursor.execute(OLD_ROWS, {"realm": "main", "match": "9-1"})
+    newer, older = (one.match for one in reads.matches(database, "main"))
+    assert (newer.id, older.id, newer.players, older.players) == ("9-1", "9-0", ("ann", "bob"), ("ann", "bob"))
+    assert (older.price, older.region, older.ping, older.picks, older.proposed) == (0, "", None, {}, False)
+    assert older.tickets[0].side == newer.tickets[1].choice == ""
 
 
 def test_a_schema_from_the_future_is_refused_before_any_write(recorded: Recorded, newer: Newer) -> None:
     """Given a newer program that leaves this one behind, when this one records or reads, then it is told which side to
     upgrade and has changed nothing."""
     recorded.play(4)
-    schema.upgrade(recorded.database, folders=[newer("0002")])
+    schema.upgrade(recorded.database, folders=[newer("0003")])
     before = recorded.rows()
     for act in (
         recorded.drain,
@@ -106,24 +142,24 @@ def test_a_schema_from_the_future_is_refused_before_any_write(recorded: Recorded
         lambda: reads.match(recorded.database, recorded.realm, "1-1"),
         lambda: reads.rule_history(recorded.database, recorded.realm, "ladder"),
     ):
-        with pytest.raises(errors.DatabaseSchema, match="0002, this program works with 0001: upgrade this program"):
+        with pytest.raises(errors.DatabaseSchema, match="0003, this program works with 0002: upgrade this program"):
             act()
     assert recorded.rows() == before
     assert recorded.client.xinfo_groups(recorded.mm.calls.keys.events) == []
     assert schema.upgrade(recorded.database) == []
-    assert stored_version(recorded.database) == "0002"
+    assert stored_version(recorded.database) == "0003"
 
 
 def test_a_migration_that_fails_leaves_nothing(database_url: str, newer: Newer) -> None:
     """Given a version whose second step fails, when upgrading from nothing, then there is nothing afterwards either."""
-    folder = newer("0001")
-    path = Path(folder, "0002_newer.py")
+    folder = newer("0002")
+    path = Path(folder, "0003_newer.py")
     path.write_text(path.read_text().replace("CREATE TABLE novelties (x int)", "CREATE TABLE matches (x int)"))
     with Database(database_url) as database:
         with pytest.raises(errors.DatabaseUnsuitable, match="already exists"):
             schema.upgrade(database, folders=[folder])
         assert described(database) == []
-        assert schema.upgrade(database) == [schema.VERSION]
+        assert schema.upgrade(database) == list(ALL)
 
 
 def test_a_read_only_database_is_told_apart(database_url: str) -> None:

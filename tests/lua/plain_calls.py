@@ -23,6 +23,7 @@ def plain_calls(world: World) -> dict[str, list[Any]]:
         "clear": [*line, "", "", 10],
         "enqueue": [*line, ticket("eve", rating=700_000)],
         "expire": [*line, "t-ann"],
+        "explain": ["ticket", "t-ann", 3],
         "heartbeat": [world.now, "t-ann"],
         "history": ["ann", "0-1", "", 10],
         "overdue": [world.now, 10],

@@ -83,6 +83,7 @@ call = st.one_of(
     ),
     player.map(lambda one: ("history", [one, "0-0", "", 10])),
     player.map(lambda one: ("status", ["player", one])),
+    player.map(lambda one: ("explain", ["player", one, 2])),
     player.map(lambda one: ("heartbeat", ["NOW", f"{one}-0"])),
     player.map(lambda one: ("expire", [*LINE, f"{one}-0", f"{one}-1", f"{one}-2"])),
     st.sampled_from(

@@ -33,8 +33,8 @@ NOT_TEXT: Final[list[str | bytes]] = [
 ]  # fmt: skip
 
 WHOLE_NUMBERS: Final = {
-    "apply": [4, 5], "clear": [6], "history": [4], "overdue": [1, 2], "pass": [4, 6], "peek": [2], "snapshot": [2],
-    "tend": [4],
+    "apply": [4, 5], "clear": [6], "explain": [3], "history": [4], "overdue": [1, 2], "pass": [4, 6], "peek": [2],
+    "snapshot": [2], "tend": [4],
 }  # fmt: skip
 """Arguments that are whole numbers, besides ``now``."""
 

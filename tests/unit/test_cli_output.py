@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 
 from matchmaker.cli._supervisor import STEADY_SECONDS, Restarts
-from matchmaker.cli.output import Output, as_json, counted, plain, points, rendered, size, span
+from matchmaker.cli.output import Output, as_json, rendered, size
 from matchmaker.cli.queues import toml_value
 from matchmaker.errors import AlreadyWaiting, InvalidInput, RuleProblem, RulesInvalid
+from matchmaker.words import counted, plain, points, span
 
 ROWS = [("ladder", 11204, "孫悟空"), ("a-queue-with-quite-a-long-name", 3, "a player whose name is long")]
 HEAD = ("queue", "waiting", "player")

@@ -50,6 +50,11 @@ COMPILED_KEYS = {
 LATER = {"default_rating": 1500.0, "default_deviation": None}
 
 
+# Names of tables that a queue has, and of what stands in them.
+TABLES = ["willingness", "kind", "cap", "step", "max_gap", "x", "sides", "same", "any_of", "latency", "servers", "pool"]
+TABLES += ["vetoes", "provisional"]
+
+
 def refused(text: str) -> list[RuleProblem]:
     """The problems of a file that has to be refused."""
     with pytest.raises(RulesInvalid) as caught:
@@ -279,8 +284,9 @@ class TestOneFault:
     def test_an_unknown_field_like_no_other_lists_the_fields(self) -> None:
         problem = only_problem("[ladder]\nzzz = 1")
         assert problem.bound == (
-            "the fields accept, default_deviation, default_rating, expire_after_seconds, heartbeat_seconds, "
-            "interval_ms, max_gap, willingness"
+            "the fields accept, any_of, avoid, choices, default_deviation, default_rating, distance, "
+            "expire_after_seconds, heartbeat_seconds, interval_ms, latency, matching, max_gap, pool, provisional, "
+            "range, rematch, same, servers, sides, vetoes, willingness"
         )
 
     @pytest.mark.parametrize(
@@ -374,7 +380,9 @@ class TestAllFaultsAtOnce:
                 lambda inner: (
                     st.lists(inner, max_size=2)
                     | st.dictionaries(
-                        st.sampled_from(["willingness", "kind", "cap", "step", "max_gap", "x"]), inner, max_size=4
+                        st.sampled_from(TABLES),
+                        inner,
+                        max_size=4,
                     )
                 ),
                 max_leaves=8,
@@ -392,6 +400,7 @@ class TestAllFaultsAtOnce:
                 path = re.split(r"\.", problem.field)
                 assert not {"linear", "stepped", "exponential"} & set(path[1:])
                 assert "function" not in problem.field.split(".")
+                assert "[key]" not in problem.field
                 assert problem.bound
                 assert str(problem)
 

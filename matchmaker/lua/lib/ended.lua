@@ -1,4 +1,8 @@
--- Tickets that ended, as lib/remember packs them.
+-- How tickets that ended are remembered: in the hash `ended`, field t:<ticket>, packed as realm ms and then, each with
+-- its length, how it ended, id of the ending event, and as in the live record queue, player, id of the enqueued event,
+-- the player's previous event and ticket before this one; and field p:<player>, its last ended ticket.
+
+local ENDED = "<dBc0Bc0Bc0Bc0Bc0Bc0Bc0"
 
 local function unpack_ended(ticket, packed)
   local at, how, end_event, queue, player, event, prev_event, prev_ticket = struct.unpack(ENDED, packed)

@@ -15,13 +15,14 @@ local function end_unmatched(realm, line, records, how, reason_of)
   if #records == 0 then return end
   local endings = new_endings()
   for _, record in ipairs(records) do
-    look_left_of(realm, record.ticket)
+    if not record.has_terms then look_left_of(realm, record.ticket) end
     local text = string.format(UNMATCHED, how, realm.now, record.queue, record.ticket, record.members,
       realm.now - record.enqueued_ms, reason_of(record))
     local id = record_event(realm.now, how, "{" .. text)
     ring(record.player, id, record.event, text)
-    add_ending(endings, record.ticket, record.player, ending_head(realm.now, how, id), record.middle)
+    local terms = record.has_terms and read_terms(record.ticket) or nil
+    add_ending(endings, record.ticket, record.player, ending_head(realm.now, how, id), record.middle, terms)
   end
-  remember(realm, endings, how)
+  remember(realm, endings, line, how)
   settle_left(line, realm.now)
 end

@@ -1,5 +1,11 @@
 -- A line's earliest moment, and the hint that wakes a matcher.
 
+-- Names of keys that depend on what a ticket says, and so cannot come in KEYS: all of them in the realm's own slot.
+local function key_of(name) return string.sub(KEYS[1], 1, -5) .. name end
+
+-- The queue of a line: `queue`, or `queue=class`.
+local function queue_of(line) return string.match(line, "^[^=]*") end
+
 -- More hints than matchers are of no use: each one that wakes looks at everything that is due.
 local MOST_HINTS = 64
 
@@ -16,9 +22,10 @@ local function bring_forward(line, at)
   end
 end
 
--- Sets the line's earliest moment from its certificates; answers it, or nil for a line at rest.
-local function settle_due(line)
-  local first = call("ZRANGE", KEYS[13], 0, 0, "WITHSCORES")
+-- Sets the line's earliest moment from its certificates (`key` if they are not KEYS[13]); answers it, or nil for a line
+-- at rest.
+local function settle_due(line, key)
+  local first = call("ZRANGE", key or KEYS[13], 0, 0, "WITHSCORES")
   if first[1] then
     call("ZADD", KEYS[9], first[2], line)
     return tonumber(first[2])
@@ -29,9 +36,9 @@ end
 
 -- The same after tickets left by another way than a pass, and wakes a matcher if their neighbours are due for a look.
 -- A line with work for `tend` is due already, and stays so until it is done.
-local function settle_left(line, now)
+local function settle_left(line, now, key)
   if call("HEXISTS", KEYS[3], "c:" .. line) == 1 then return end
-  local at = settle_due(line)
+  local at = settle_due(line, key)
   if at and at <= now then hint(line) end
 end
 

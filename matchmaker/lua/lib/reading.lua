@@ -3,7 +3,7 @@
 -- Answers {exists, ended, ended_before, floor_ms}, or nil and the reply that refuses the call.
 local function read_realm()
   local meta = call("HMGET", KEYS[1], "schema", "ended", "floor_ms")
-  if meta[1] and meta[1] ~= SCHEMA then return nil, { "upgrade", meta[1], SCHEMA } end
+  if meta[1] and meta[1] ~= SCHEMA and meta[1] ~= OLDEST_SCHEMA then return nil, { "upgrade", meta[1], SCHEMA } end
   local second = meta[2] == "1"
   return {
     exists = meta[1] ~= false,

@@ -16,12 +16,23 @@
 -- KEYS[14] ratings   zset    player -> rating in the queue          (only for enqueue, which looks up what is not given)
 -- KEYS[15] deviations hash   player -> deviation of that rating, "" for none
 --
+-- What tickets with terms need beyond these (lib/terms) has names that only the tickets tell; they are made in
+-- lib/line's `key_of`, of the prefix of KEYS[1]:
+--   terms            hash    ticket -> its terms
+--   lines            hash    line of a queue with constraints -> tickets in it
+--   line:<line>      zset    as KEYS[12]; of a queue with sides line:<line>:<side>
+--   due:<line>       zset    as KEYS[13]
+--   ages:<line>      zset    ticket -> enqueued realm ms, where the queue has constraints
+--   met:0, met:1     hash    player -> whom it met lately (lib/met), rotating
+--   propose:<queue>  list    lines whose tickets somebody's own function is to see (lib/own)
+--
 -- ARGV[1]  now       realm ms in a virtual realm, "" in one that runs on server time
 --
 -- Every call makes these functions anew, in memory shared with the data: the less a script allocates, the less its cost
 -- grows with the realm. So library files are cut by who needs them, and what is rare is made where it is needed.
 
-local SCHEMA = "1"
+-- The stored form: "2" once a realm has had terms (lib/terms), which programs that know only "1" cannot keep.
+local SCHEMA, OLDEST_SCHEMA = "2", "1"
 -- Idle matchers call at least every 4 s, so a longer silence means that nobody was there to match or the clock stepped.
 local LONGEST_STEP_MS = 30000
 -- The last realm ms that a call may bring: all that 15 digits hold.
@@ -79,7 +90,7 @@ end
 local function open_realm()
   local meta = call("HMGET", KEYS[1], "schema", "time", "ended", "kept_ms", "full")
   if not meta[1] then return nil, { "unknown_realm" } end
-  if meta[1] ~= SCHEMA then return nil, { "upgrade", meta[1], SCHEMA } end
+  if meta[1] ~= SCHEMA and meta[1] ~= OLDEST_SCHEMA then return nil, { "upgrade", meta[1], SCHEMA } end
   local now
   if meta[2] == "virtual" then
     if ARGV[1] == "" then return nil, { "time_mode", "virtual" } end

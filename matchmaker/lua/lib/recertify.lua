@@ -1,5 +1,4 @@
--- Work on a line that spans several calls, kept in the rules' field c:<queue>: "closing", or the position up to which
--- certificates are renewed after new rules ("" at the start; see lib/position).
+-- The work that new rules give a queue without constraints (states in lib/work).
 
 local function renew_expiry(s, rules, now)
   local set, clear = {}, {}
@@ -43,17 +42,4 @@ local function recertify(realm, queue, rules, position, places)
     call("HDEL", KEYS[3], "c:" .. queue)
   end
   return s.n
-end
-
--- A removed queue lets go of its tickets, at most `most` a call. Answers how many.
-local function close_line(realm, queue, most)
-  local ids = call("ZRANGE", KEYS[12], 0, most - 1)
-  local records = {}
-  for i, ticket in ipairs(ids) do records[i] = unpack_record(ticket, call("HGET", KEYS[4], ticket)) end
-  end_unmatched(realm, queue, records, "cancelled", function() return "queue_removed" end)
-  if call("ZCARD", KEYS[12]) == 0 then
-    call("HDEL", KEYS[3], "q:" .. queue, "c:" .. queue)
-    call("DEL", KEYS[13])
-  end
-  return #ids
 end

@@ -1,13 +1,9 @@
--- How tickets that ended are remembered: in the hash `ended`, field t:<ticket>, packed as realm ms and then, each with
--- its length, how it ended, id of the ending event, and as in the live record queue, player, id of the enqueued event,
--- the player's previous event and ticket before this one; and field p:<player>, its last ended ticket.
-
-local ENDED = "<dBc0Bc0Bc0Bc0Bc0Bc0Bc0"
+-- How tickets end: off their lines, into the hash `ended` (see lib/ended).
 
 -- Tickets that end in one call, gathered so that each kind of write happens once. At most a slice of them, so every
 -- unpack stays short.
 local function new_endings()
-  return { n = 0, tickets = {}, players = {}, remembered = {} }
+  return { n = 0, tickets = {}, players = {}, remembered = {}, termed = {} }
 end
 
 -- What the endings of one event have in common: the moment, how, and the event.
@@ -15,9 +11,11 @@ local function ending_head(now, how, event)
   return struct.pack("<dBc0Bc0", now, #how, how, #event, event)
 end
 
--- `middle` is what the live record holds from its queue to the player's previous ticket.
-local function add_ending(endings, ticket, player, head, middle)
+-- `middle` is what the live record holds from its queue to the player's previous ticket; `terms` those of a ticket that
+-- has any.
+local function add_ending(endings, ticket, player, head, middle, terms)
   local n = endings.n + 1
+  if terms then endings.termed[ticket] = terms end
   endings.n = n
   endings.tickets[n] = ticket
   endings.players[n] = player
@@ -28,10 +26,12 @@ local function add_ending(endings, ticket, player, head, middle)
   remembered[at] = ticket
 end
 
--- Moves them from the living to the remembered, off their line included, and counts them.
-local function remember(realm, endings, how)
+-- Moves them from the living to the remembered, off their lines included, and counts them. `line` is the one this call
+-- works on, KEYS[12] and KEYS[13].
+local function remember(realm, endings, line, how)
   if endings.n == 0 then return end
   local tickets = endings.tickets
+  if next(endings.termed) then leave_lines(endings.termed, line, realm.now) end
   call("ZREM", KEYS[12], unpack(tickets))
   call("ZREM", KEYS[13], unpack(tickets))
   call("ZREM", KEYS[6], unpack(tickets))

@@ -6,14 +6,19 @@ local function read_slice(from, to, size, now, willing)
   local n = #ids
   local packed = call("HMGET", KEYS[4], unpack(ids))
   local x, w, since, dev = { 0, 0, 0, 0 }, { 0, 0, 0, 0 }, { 0, 0, 0, 0 }, { 0, 0, 0, 0 }
-  local read = struct.unpack
+  local read, termed = struct.unpack, {}
   for i = 1, n do
     local rating, enqueued, deviation = read("<ddd", packed[i])
+    if deviation < 0 then
+      -- It has terms, and perhaps another rating in another queue.
+      deviation, termed[i] = -1 - deviation, true
+      rating = tonumber(call("ZSCORE", KEYS[12], ids[i]))
+    end
     x[i], since[i], dev[i] = rating, enqueued, deviation
     w[i] = willing(now - enqueued, deviation)
   end
   return {
-    from = from, n = n, id = ids, packed = packed, x = x, w = w, since = since, dev = dev,
+    from = from, n = n, id = ids, packed = packed, x = x, w = w, since = since, dev = dev, termed = termed,
     -- An end of the line is an end; any other end of a slice is a guard that only lends its numbers.
     guard_left = from > 0, guard_right = from + n < size, open_left = false, open_right = false,
   }

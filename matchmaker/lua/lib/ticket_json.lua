@@ -1,14 +1,7 @@
 -- Tickets as callers send them.
 
-local MOST_POINTS = 1000000
-
--- NaN fails every comparison.
-local function number_within(value, low)
-  return type(value) == "number" and value >= low and value <= MOST_POINTS
-end
-
--- Answers the parsed ticket, or nil, the field at fault and its bound.
-local function parse_ticket(text)
+-- Answers the parsed ticket, or nil, the field at fault and its bound. `check_shape` makes the function that checks terms.
+local function parse_ticket(text, check_shape)
   local ok, t = pcall(cjson.decode, text)
   if not ok or type(t) ~= "table" then return nil, "ticket", "a JSON object" end
   if type(t.ticket) ~= "string" or not string.find(t.ticket, "^[%w._:-]+$") or #t.ticket > 64 then
@@ -21,10 +14,22 @@ local function parse_ticket(text)
     return nil, "rating", "a number, -1000000 to 1000000"
   end
   if t.deviation ~= nil and not number_within(t.deviation, 0) then return nil, "deviation", "a number, 0 to 1000000" end
+  if has_terms(t) then
+    local field, bound = check_shape()(t)
+    if field then return nil, field, bound end
+  end
   if t.data ~= nil and (type(t.data) ~= "string" or #t.data > 4096 or not is_plain_text(t.data)) then
     return nil, "data", "at most 4096 bytes of UTF-8 without control characters"
   end
   return t
+end
+
+-- The JSON members of a ticket that events repeat behind its rating.
+local function further_members(t)
+  local text = ""
+  if t.deviation then text = text .. ',"deviation":' .. number_text(t.deviation) end
+  if t.data then text = text .. ',"data":' .. cjson.encode(t.data) end
+  return text
 end
 
 -- Gives tickets without a rating the one that the realm has for their players, where it has one.
