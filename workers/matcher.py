@@ -128,7 +128,7 @@ class Matcher:
                 self._drop_pop()
                 for work in self._realms:
                     work.look_at = 0.0  # a token may have gone with the connection
-                self._rest(pause.compute(failures))
+                self._rest(pause.compute(min(failures, 16)))  # beyond a thousand its power overflows
         self._leave()
 
     def _leave(self) -> None:

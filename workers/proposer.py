@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -35,7 +36,7 @@ from matchmaker.reports import StoredRules
 from matchmaker.runner import Runner, typed_errors
 from matchmaker.server import proposer_name
 from matchmaker.slices import Slices
-from workers.rounds import NEWEST, Counts, LineState, Newest, Round
+from workers.rounds import NEWEST, Counts, LineState, Newest, Round, place_of
 
 if TYPE_CHECKING:
     from workers.kicker import Kicker
@@ -202,7 +203,7 @@ class Proposer:
 
     def _rest(self) -> None:
         with suppress(Stopped), self._interruptible():
-            time.sleep(PAUSE.compute(self._failures))
+            time.sleep(PAUSE.compute(min(self._failures, 16)))
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -291,24 +292,33 @@ class Proposer:
     def _end_round(self, line: str, ended: Round) -> None:
         state = self._lines.setdefault(line, LineState())
         if ended.fault is not None:
-            self.counts.failures += 1
-            seconds = state.pause()
+            self._tell_fault(line, state, ended.fault, ended.failures)
             self._heard.add(line)
-            log.error(
-                "match function failed",
-                queue=self._queue,
-                line=line,
-                error=ended.fault.reason,
-                slices=ended.failures,
-                again_seconds=round(seconds, 2),
-                exc_info=ended.fault.__cause__,
-            )
             return
-        state.failures = 0
+        state.went_well()
         state.seen = ended.newest
         state.look_at = ended.again_at
         if ended.is_stale:
             self._heard.add(line)
+
+    def _tell_fault(self, line: str, state: LineState, fault: errors.MatchFunctionFailed, slices: int) -> None:
+        """A line of log for each round that failed; the traceback for the first of equal ones, and no locals in it."""
+        self.counts.failures += 1
+        cause = fault.__cause__
+        place = place_of(self._function, cause)
+        more = {}
+        if cause is not None and state.is_new(fault.reason, place):
+            more["exception"] = "".join(traceback.format_exception(cause)).rstrip()
+        log.error(
+            "match function failed",
+            queue=self._queue,
+            line=line,
+            error=fault.reason,
+            at=place,
+            slices=slices,
+            again_seconds=round(state.pause(), 2),
+            **more,
+        )
 
     def _commit(self, line: str, now: Round, choice: Choice) -> None:
         for refused in choice.refused:

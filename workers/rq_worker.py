@@ -150,7 +150,7 @@ def run(rq_url: str, realms: Sequence[str]) -> None:
         if not asked.is_set():
             failures = 0 if time.monotonic() - began > LONGEST_PAUSE_SECONDS else failures + 1
             log.warning("recorder begins again", error=fault, failures=failures)
-            asked.wait(pause.compute(failures))
+            asked.wait(pause.compute(min(failures, 16)))
     log.info("recorder left", realms=list(realms))
 
 

@@ -25,7 +25,7 @@ TERMED: Final = frozenset((*MEMBERS, "queues"))
 WHERE: Final = ("region", "ping", "server", "picks")
 """Members of a match that say where and with what it is played."""
 
-CROWD: Final = 256
+CROWD: Final = 80
 """So many places to either side a look at a line with constraints goes at most (``lua/lib/view.lua``)."""
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})

@@ -12,7 +12,7 @@ from matchmaker.cli.command import Invocation, answers
 from matchmaker.cli.completion import complete_queue
 from matchmaker.cli.output import local_time
 from matchmaker.cli.shapes import RealmClock, ticket_json
-from matchmaker.errors import UnknownQueue
+from matchmaker.errors import UnknownQueue, UnknownRealm
 from matchmaker.rules import MAX_FILE_BYTES, load_rules, parse_rules, warnings_for
 from matchmaker.words import points, span
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matchmaker.store.reads import RuleChange
 
 STANDARD_INPUT: Final = "-"
+CANCELLING: Final = ("sides", "same")
 
 
 @click.group()
@@ -59,16 +60,55 @@ def apply_rules(invocation: Invocation, file: str, prune: bool, dry_run: bool) -
     warnings = {queue: advice for queue, one in rules.items() if (advice := warnings_for(one))}
     output = invocation.output
     with invocation.matchmaker() as mm:
+        before = _rules_before(mm)
         changes = mm.apply_rules(rules, prune=prune, dry=dry_run)
+    fields = {one.queue: _changed_fields(one, before, rules) for one in changes}
     if output.as_json:
-        output.document({"realm": mm.calls.realm, "dry_run": dry_run, "changes": changes, "warnings": warnings})
+        told = [_change_json(one, fields[one.queue]) for one in changes]
+        output.document({"realm": mm.calls.realm, "dry_run": dry_run, "changes": told, "warnings": warnings})
         return
     output.table(change_rows(changes))
+    for queue, changed in fields.items():
+        for said in _said(changed):
+            output.line(f"{queue}: {said}")
+        if _cancels(changed):
+            output.line(f"{queue}: those who wait {'would be' if dry_run else 'are'} cancelled (rules_changed)")
     if dry_run:
         output.line("nothing was changed")
     for queue, advice in warnings.items():
         for sentence in advice:
             output.warning(f"{queue}: {sentence}")
+
+
+def _rules_before(mm: Matchmaker) -> Mapping[str, StoredRules]:
+    """The rules that are to change; none in a realm that the file creates."""
+    try:
+        return mm.rules()
+    except UnknownRealm:
+        return {}
+
+
+def _changed_fields(
+    change: QueueChange, before: Mapping[str, StoredRules], rules: Mapping[str, QueueRules]
+) -> list[tuple[str, Any, Any]]:
+    if change.change != "changed" or change.queue not in before:
+        return []
+    old, new = (one.model_dump(mode="json") for one in (before[change.queue].rules, rules[change.queue]))
+    return _difference(_flat(old), _flat(new))
+
+
+def _cancels(changed: Sequence[tuple[str, Any, Any]]) -> bool:
+    """Where tickets stand depends on their sides and classes, so new ones leave nobody a place."""
+    return any(field in CANCELLING for field, _, _ in changed)
+
+
+def _change_json(change: QueueChange, changed: Sequence[tuple[str, Any, Any]]) -> dict[str, Any]:
+    body: dict[str, Any] = {"queue": change.queue, "change": change.change, "version": change.version}
+    if changed:
+        body["diff"] = {field: {"old": old, "new": new} for field, old, new in changed}
+    if _cancels(changed):
+        body["cancels"] = True
+    return body
 
 
 @queues.command("show")
@@ -189,8 +229,7 @@ def history(invocation: Invocation, queue: str, diff: bool) -> None:
         return
     rows: list[tuple[str, str, str, str]] = []
     for one, changed in zip(changes, differences, strict=True):
-        said = [f"{field}: {_or_nothing(old)} → {_or_nothing(new)}" for field, old, new in changed] if diff else []
-        first, *more = said or [""]
+        first, *more = (_said(changed) if diff else []) or [""]
         rows.append((f"version {one.version}", local_time(one.at_ms), one.change, first))
         rows += [("", "", "", line) for line in more]
     output.table(rows)
@@ -210,10 +249,19 @@ def _differences(changes: Sequence[RuleChange]) -> list[list[tuple[str, Any, Any
         rules = None if one.rules is None else _flat(one.rules)
         old, new = before or {}, rules or {}
         known = before is not None and rules is not None
-        names = sorted(old.keys() | new.keys()) if known else []
-        found.append([(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)])
+        found.append(_difference(old, new) if known else [])
         before = rules
     return found
+
+
+def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    names = sorted(old.keys() | new.keys())
+    return [(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
+
+
+def _said(changed: Sequence[tuple[str, Any, Any]]) -> list[str]:
+    """``max_gap: 300 → 200`` for each field."""
+    return [f"{field}: {_or_nothing(old)} → {_or_nothing(new)}" for field, old, new in changed]
 
 
 def _flat(rules: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: rules
--- @include lib/realm lib/text lib/events lib/line lib/rules_check
+-- @include lib/realm lib/text lib/events lib/line lib/plain_text lib/rules_check
 
 -- Where tickets stand depends on the sides and classes of their queue, and on nothing else of its rules.
 local function shape_of(rules)
@@ -28,11 +28,15 @@ end
 -- The work that waiting tickets are after a change from `old` (nil for a new queue) to `new`; see lib/work.
 local function work_after(queue, old, new, at_work)
   if not (new.constraints and new.constraints.own) then call("UNLINK", key_of("propose:" .. queue)) end
-  if old and (at_work == "reshape" or shape_of(old) ~= shape_of(new)) then return "reshape" end
+  local was_pending = call("HDEL", KEYS[3], "r:" .. queue) == 1
+  if old and (at_work == "reshape" or was_pending or shape_of(old) ~= shape_of(new)) then return "reshape" end
+  -- Those of a queue that was about to go are let go where they might not all stand as these rules have it.
+  if at_work == "closing" and (old.constraints or new.constraints) then return "reshape" end
   if new.constraints then return (not old or old.constraints) and string.sub(at_work or "", 1, 1) ~= "=" and "@" or "=" end
   if old and old.constraints then
     call("UNLINK", key_of("ages:" .. queue))
     call("HDEL", key_of("lines"), queue)
+    call("HDEL", KEYS[1], "deviation:" .. queue)
   end
   return ""
 end
@@ -95,6 +99,11 @@ for i = 6, #ARGV, 2 do
       local old, new = stored[1] and cjson.decode(stored[1]) or nil, cjson.decode(compiled)
       local work = work_after(queue, old, new, stored[3])
       if new.constraints then call("HSET", KEYS[1], "schema", SCHEMA) end
+      -- Meetings are kept for as long as the longest `after` that any queue has had.
+      local after = new.constraints and new.constraints.rematch and new.constraints.rematch.after_ms
+      if after and after > tonumber(call("HGET", KEYS[1], "met_for_ms") or 0) then
+        call("HSET", KEYS[1], "met_for_ms", whole(after))
+      end
       call("HSET", KEYS[3], "q:" .. queue, compiled, "n:" .. queue, version + 1, "v:" .. queue .. ":" .. version + 1,
         compiled, "c:" .. queue, work)
       bring_forward(queue, now)
@@ -110,6 +119,9 @@ if ARGV[2] == "1" then
     local queue = string.match(field, "^q:(.*)$")
     if queue and not named[queue] and call("HGET", KEYS[3], "c:" .. queue) ~= "closing" then
       if not dry then
+        -- Work that ends here unfinished is remembered, in case the queue comes back before it has gone.
+        local pending = call("HGET", KEYS[3], "c:" .. queue)
+        if pending == "reshape" or string.sub(pending or "", 1, 1) == "=" then call("HSET", KEYS[3], "r:" .. queue, "1") end
         call("HSET", KEYS[3], "c:" .. queue, "closing")
         bring_forward(queue, now)
       end

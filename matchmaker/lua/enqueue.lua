@@ -79,7 +79,9 @@ local termed, terms_of = not missing and (#queues > 1 or rules.constraints ~= ni
 local terms_text, stand
 if termed then terms_text, stand = load_terms_text(), load_stand() end
 if not missing and (termed or bring_terms(parsed)) then
-  terms_of, refusal = load_fit_all()(parsed, termed, queues, rules_of, realm.now)
+  -- Who is known by its id gets the answer of then, whatever the rules say by now.
+  local function is_new(n) return not (live[n] or newer[2 * n - 1] or older[2 * n - 1]) end
+  terms_of, refusal = load_fit_all()(parsed, is_new, termed, queues, rules_of, realm.now)
   if not terms_of then return { refusal } end
 end
 
@@ -119,7 +121,6 @@ local joined, records, players, line, certificates, expiries = 0, {}, {}, {}, {}
 local function join(n, t, last_ticket)
   local last = last_ticket and find_ended(realm, last_ticket)
   local terms = terms_of[n]
-  if terms and not t.rating then t.rating = terms.at[1][3] end
   local rating = number_text(t.rating)
   local rest = rating .. further_members(t) .. (terms and terms_text(t, queues) or "")
   local record = {

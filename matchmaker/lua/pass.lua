@@ -159,4 +159,4 @@ while progress and looked < budget and passed_over < MOST_PASSED_OVER do
   passed_over = still
 end
 
-return passed_reply(realm, queue, stored[3], looked, made, value, shown)
+return passed_reply(realm, line, stored[3], looked, made, value, shown)

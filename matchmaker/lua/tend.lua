@@ -39,7 +39,7 @@ elseif work == "closing" or work == "reshape" then
   local all
   looked, all = cancel_some(realm, queue, math.min(places, 50), reason)
   if all and work == "closing" then
-    call("HDEL", KEYS[3], "q:" .. queue, "c:" .. queue)
+    call("HDEL", KEYS[3], "q:" .. queue, "r:" .. queue, "c:" .. queue)
     call("DEL", key_of("due:" .. queue), key_of("propose:" .. queue))
   elseif all then
     save_work(queue, rules.constraints and "@" or "")

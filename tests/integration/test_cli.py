@@ -268,9 +268,19 @@ def test_rules_are_applied_shown_and_pruned(cli: Cli, tmp_path: Path) -> None:
     assert "unchanged" in cli("queues", "apply", file).out
     file.write_text("[ladder]\nmax_gap = 200\nwillingness = { kind = 'stepped', step = 5, every_seconds = 2 }\n")
     dry = cli("queues", "apply", file, "--prune", "--dry-run")
-    assert dry.out == "ladder     changed  version 2\nevoladder  removed  version 1\nnothing was changed\n"
+    assert dry.out == (
+        "ladder     changed  version 2\nevoladder  removed  version 1\n"
+        "ladder: max_gap: 300 → 200\n"
+        "ladder: willingness.every_seconds: none → 2\n"
+        'ladder: willingness.kind: "linear" → "stepped"\n'
+        "ladder: willingness.per_second: 1 → none\n"
+        "ladder: willingness.step: none → 5\n"
+        "nothing was changed\n"
+    )
     done = cli("queues", "apply", file, "--prune", "--json")
-    assert done.document["changes"] == [
+    changes = done.document["changes"]
+    assert changes[0].pop("diff")["max_gap"] == {"old": 300, "new": 200}
+    assert changes == [
         {"queue": "ladder", "change": "changed", "version": 2},
         {"queue": "evoladder", "change": "removed", "version": 1},
     ]
@@ -280,6 +290,24 @@ def test_rules_are_applied_shown_and_pruned(cli: Cli, tmp_path: Path) -> None:
         "evoladder (closing)        1        0  sum         120  per_second = 1",
         'ladder                     2        0  sum         200  kind = "stepped", step = 5, every_seconds = 2',
     ]
+
+
+@pytest.mark.parametrize(("field", "value"), [("same", '["mode"]'), ("sides", '["a", "b"]')])
+def test_new_sides_or_classes_are_said_to_cancel_who_waits(
+    cli: Cli, mm: Matchmaker, tmp_path: Path, field: str, value: str
+) -> None:
+    """Given a queue, when its sides or classes change, dry or not, then who waits is said to be cancelled."""
+    mm.apply_rules(parse_rules("[ladder]\n", "test"))
+    file = tmp_path / "queues.toml"
+    file.write_text(f"[ladder]\n{field} = {value}\n")
+    dry = cli("queues", "apply", file, "--dry-run").out
+    assert f"ladder: {field}: none → {value}\n" in dry
+    assert "ladder: those who wait would be cancelled (rules_changed)\n" in dry
+    (told,) = cli("queues", "apply", file, "--dry-run", "--json").document["changes"]
+    assert told["cancels"] is True
+    assert "ladder: those who wait are cancelled (rules_changed)\n" in cli("queues", "apply", file).out
+    (told,) = cli("queues", "apply", file, "--json").document["changes"]
+    assert "cancels" not in told
 
 
 def test_the_rules_of_a_queue_are_shown_as_a_file_that_changes_nothing(

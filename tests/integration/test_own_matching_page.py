@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -69,6 +70,14 @@ def test_styles_that_go_together_meet_over_those_that_do_not(friendly: Callable[
         friendly, shown(SATURDAY, ("ann", 1500, "defend"), ("bob", 1510, "defend"), ("cid", 1540, "attack"))
     )
     assert [(pair.one.player, pair.other.player) for pair in choice.proposals] == [("bob", "cid")]
+
+
+@pytest.mark.parametrize("data", ["", "no json", "[1]", "7", '{"style": 3}', '{"style": "rush"}', "[" * 4000])
+def test_a_ticket_without_a_style_is_paired_all_the_same(friendly: Callable[[Slice], Proposals], data: str) -> None:
+    given = shown(MONDAY, ("ann", 1500, "attack"), ("bob", 1510, "defend"))
+    foreign = replace(given.tickets[1], data=data)
+    choice = choose(friendly, replace(given, tickets=(given.tickets[0], foreign)))
+    assert [(pair.one.player, pair.other.player) for pair in choice.proposals] == [("ann", "bob")]
 
 
 def test_the_program_runs_as_the_page_says(folder: Path, redis_url: str, realm: str) -> None:

@@ -263,15 +263,17 @@ def test_others_go_on_cancel_and_expire(site: Site) -> None:
 
 
 def test_a_function_that_fails_loses_nobody_and_is_tried_again(site: Site) -> None:
-    """Given a function that fails for one player, when others wait beside that one, then the log says so with the
-    queue; and when the player leaves, then the others are paired."""
+    """Given a function that fails for one player, when others wait beside that one, then the log says so in a
+    line with queue and place, and has the traceback once; and when the player leaves, then the others are paired."""
     site.matcher()
     worker = site.proposer("choosy")
     site.asleep()
     (poison,) = site.join(1, name="poison")
     tickets = site.join(4)
     assert reached(lambda: lines_with(worker, "match function failed") > 1, PATIENCE_SECONDS)
-    assert logged(worker, "match function failed", "queue=ladder", "ZeroDivisionError: of the test")
+    assert logged(worker, "match function failed", "queue=ladder", "ZeroDivisionError: of the test", "pairing.py:22")
+    assert lines_with(worker, "Traceback (most recent call last)") == 1
+    assert not logged(worker, "locals")
     assert worker.alive
     site.mm.cancel(poison)
     site.matched(tickets)

@@ -122,6 +122,7 @@ async def test_a_ticket_in_two_queues_is_cancelled_from_both(arena: aio.Matchmak
         ("duel", {"rating": 1, "attributes": {"version": "1", "level": 7}}, "attributes.language", None),
         ("duel", {**DUEL, "attributes": {**DUEL["attributes"], "langauge": "de"}}, "attributes.langauge", "de"),
         ("duel", {**DUEL, "attributes": {**DUEL["attributes"], "version": "a b"}}, "attributes.version", "a b"),
+        ("duel", {**DUEL, "attributes": {**DUEL["attributes"], "version": ["1"]}}, "attributes.version", ["1"]),
         ("city", {"rating": 1, "region": "mars"}, "region", "mars"),
         ("ladder", {"rating": 1, "pings": {"eu": 1}}, "pings", {"eu": 1}),
     ],
@@ -133,6 +134,7 @@ async def test_what_does_not_fit_the_queue_is_refused_by_name(
     with pytest.raises(errors.InvalidInput) as refused:
         await arena.enqueue(queue, "ann", **terms)
     assert (refused.value.field, refused.value.value) == (field, value)
+    assert str(refused.value).startswith(f"{field}: is missing (allowed: ") == (value is None)
     assert await arena.queue(queue).queue_size() == 0
 
 
@@ -140,6 +142,7 @@ async def test_one_misfit_among_many_is_refused_alone(arena: aio.Matchmaker) -> 
     requests = [TicketRequest(f"p{i}", **(DUEL if i % 7 else {"rating": 1})) for i in range(120)]
     answers = await arena.enqueue_many("duel", requests)
     assert [type(answer) for answer in answers] == [Ticket if i % 7 else errors.InvalidInput for i in range(120)]
+    assert str(answers[0]).startswith("attributes.version: is missing (allowed: one text of 1 to 32 of A-Z")
     assert await arena.queue("duel").queue_size() == sum(1 for i in range(120) if i % 7)
 
 

@@ -208,6 +208,85 @@ class TestNewRules:
         apply(world, ladder=AVOID)
         assert len(run_passes(world, "ladder")) == 1
 
+    @pytest.mark.parametrize(
+        "course", [[PLAIN, AVOID, None, AVOID], [SIDES, {"same": ["version"]}, None, {"same": ["version"]}]]
+    )
+    def test_a_queue_that_comes_back_before_it_has_gone(
+        self, world: World, course: list[dict[str, Any] | None]
+    ) -> None:
+        """Given work of new rules that was cut short by a removal, when the queue comes back, then nobody stands where
+        these rules have no place for him: those who waited are cancelled, and who comes is matched."""
+        first, *then = course
+        apply(world, back=first, ladder=PLAIN)
+        for number in range(3):
+            enqueue(world, "back", f"p{number}", rating=1000.0 + 400 * number, **_sides_for(first or {}))
+        for rules in then:
+            queues = {"ladder": PLAIN} if rules is None else {"back": rules, "ladder": PLAIN}
+            world.mm.apply_rules(rules_from(queues), prune=True)
+        world.tend("back")
+        assert world.live() == set()
+        more = {"attributes": {"version": "1"}} if "same" in (then[-1] or {}) else {}
+        for player in ("late", "later"):
+            assert enqueue(world, "back", player, rating=1500.0, **more)[0] == "waiting"
+        world.now += 1000
+        assert len(run_passes(world, "back", "back=1")) == 1
+
+    def test_a_class_line_that_emptied_names_no_moment(self, world: World) -> None:
+        """Given lines of classes, when the queue has none any more, then nothing keeps naming them, and the queue's own
+        line is not forgotten over them."""
+        apply(world, ladder={"same": ["version"]})
+        for number in range(6):
+            enqueue(world, "ladder", f"p{number}", rating=1500.0, attributes={"version": str(number)})
+        apply(world, ladder=PLAIN)
+        world.enqueue("alice", 1500.0)
+        world.enqueue("bob", 1504.0)
+        run_passes(world, *[f"ladder={number}" for number in range(6)])
+        assert set(world.due()) == {"ladder"}
+        world.now += 2000
+        assert len(run_passes(world, "ladder")) == 1
+
+    def test_who_is_known_gets_the_answer_of_then(self, world: World) -> None:
+        apply(world, ladder={"any_of": {"language": {}}})
+        first = enqueue(world, "ladder", "alice", rating=1500, attributes={"language": "de"})
+        apply(world, ladder={"any_of": {"tongue": {}}})
+        assert enqueue(world, "ladder", "alice", rating=1500, attributes={"language": "de"}) == first
+
+
+class TestRatings:
+    def test_one_queue_takes_its_own_of_ratings(self, world: World) -> None:
+        reply = enqueue(world, "ladder", "alice", rating=7, ratings={"ladder": {"rating": 1500, "deviation": 50}})
+        assert world.line() == [("t-alice", 1500.0)]
+        assert json.loads(reply[5])["rating"] == 1500
+
+    def test_the_deviation_is_that_of_the_queue(self, world: World) -> None:
+        """Given willingness by deviation alone, when somebody is uncertain in one of two queues, then only there does it
+        count."""
+        rules = {"willingness": {"per_second": 0.0, "per_deviation": 1.0}}
+        apply(world, one=rules, two=rules)
+        ratings = {"one": {"rating": 1500, "deviation": 100}, "two": {"rating": 1500}}
+        enqueue(world, "one,two", "alice", ratings=ratings)
+        enqueue(world, "two", "bob", rating=1550)
+        assert run_passes(world, "two") == []
+        enqueue(world, "one", "carol", rating=1550)
+        (match,) = run_passes(world, "one")
+        assert match["value"] == 50
+
+
+def test_a_limit_that_widens_too_slowly_to_name_is_never(world: World) -> None:
+    latency = {"limit_ms": 60.0, "widen_ms_per_second": 1e-15, "most_ms": 200.0}
+    apply(world, ladder={"latency": latency})
+    for player in ("alice", "bob"):
+        enqueue(world, "ladder", player, rating=1500, pings={"eu": 100})
+    assert run_passes(world, "ladder") == []
+    assert world.certificates("ladder") == {}
+
+
+def test_a_ticket_longer_than_a_record_is_refused(world: World) -> None:
+    avoid = [f"{number:03d}" + '"' * 125 for number in range(100)]
+    apply(world, ladder={"avoid": 100, "pool": {"map": ["m"]}})
+    reply = enqueue(world, "ladder", "alice", rating=1500, avoid=avoid, data='"' * 4096)
+    assert reply[:2] == ["invalid", "tickets[1].ticket"]
+
 
 def _sides_for(rules: dict[str, Any]) -> dict[str, Any]:
     return {"sides": {side: {"rating": 1500.0} for side in rules["sides"][:1]}} if "sides" in rules else {}

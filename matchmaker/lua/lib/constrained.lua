@@ -1,10 +1,10 @@
 -- A pass over a line of a queue with constraints: whoever is due is looked at; if somebody is due with it, the places
 -- around are solved together (lib/solving), the pairs are made, and the ticket is looked at again.
 
--- Most pairs that one slice makes, those nearest its centre first. What remains of a best matching is one of what remains
+-- Most pairs that one slice makes, those nearest its centre first; where nothing forbids pairs they cost less. What remains of a best matching is one of what remains
 -- of the line, so the next look goes on where this one ends.
-local MOST_PAIRS, MOST_PASSED = 30, 300
--- A place that is solved takes as long as so many that are only looked at.
+local MOST_PAIRS, MOST_SIMPLE_PAIRS, MOST_PASSED = 20, 40, 300
+-- What a place costs of the budget of a call: one that is solved so much, one that is only looked at a half.
 local WEIGHT = 3
 
 -- Answers places looked at, matches made, their value, and event ids and bodies of those shown.
@@ -66,7 +66,7 @@ local function constrained_pass(realm, line, rules, version, budget, ahead, most
         return one[1] < other[1]
       end)
       local chosen, tickets = {}, {}
-      for i = 1, math.min(#found, MOST_PAIRS) do
+      for i = 1, math.min(#found, allows.forbids and MOST_PAIRS or MOST_SIMPLE_PAIRS) do
         tickets[#tickets + 1] = found[i][1]
         tickets[#tickets + 1] = found[i][2]
       end
@@ -83,7 +83,8 @@ local function constrained_pass(realm, line, rules, version, budget, ahead, most
         commit(chosen)
         any = true
       end
-      if not view.of(t.ticket) then return true end
+      -- One slice a look: calls stay short, and what is left is due at once.
+      if any then return true end
     end
     return any
   end
@@ -113,13 +114,13 @@ local function constrained_pass(realm, line, rules, version, budget, ahead, most
   end
 
   local done, progress, passed_over = {}, true, 0
-  while progress and looked + spent < budget and passed_over < MOST_PASSED do
+  while progress and looked / 2 + spent < budget and passed_over < MOST_PASSED do
     progress = false
     local batch = call("ZRANGE", due_key, "-inf", whole(now + ahead), "BYSCORE", "LIMIT", 0, 16 + passed_over, "WITHSCORES")
     local still = 0
     for i = 1, #batch, 2 do
       local ticket, at = batch[i], tonumber(batch[i + 1])
-      if looked + spent >= budget then break end
+      if looked / 2 + spent >= budget then break end
       -- Ahead of the time only arrivals that the interval holds back count.
       local t = at > now and not done[ticket] and view.standing(ticket)
       if t and at ~= t.since + rules.interval_ms then done[ticket] = true end

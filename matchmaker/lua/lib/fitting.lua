@@ -121,7 +121,7 @@ local function fitter(queues, rules, now)
       for i, name in ipairs(c.same or {}) do
         local value = t.attributes and t.attributes[name]
         if type(value) ~= "string" or #value > 32 or not string.find(value, "^[%w._:+-]+$") then
-          return nil, "attributes." .. name, "1 to 32 of A-Z a-z 0-9 . _ : + -"
+          return nil, "attributes." .. name, "one text of 1 to 32 of A-Z a-z 0-9 . _ : + -"
         end
         line = line .. (i == 1 and "=" or ",") .. value
       end
@@ -141,14 +141,20 @@ end
 
 -- Answers the terms of each ticket that has any, by its number; or nil and the reply that refuses the call. `termed`: the
 -- queues ask for some of everybody. A ticket without the rating it needs says so in `unrated`, the queue.
-local function fit_all(tickets, termed, queues, rules_of, now)
+local function fit_all(tickets, is_new, termed, queues, rules_of, now)
   local fit, found = nil, {}
   for n, t in ipairs(tickets) do
-    if termed or has_terms(t) then
+    if is_new(n) and (termed or has_terms(t)) then
       fit = fit or fitter(queues, rules_of, now)
       local terms, field, bound = fit(t)
       if terms then
         found[n] = termed and terms or nil
+        -- In one queue events tell the rating at which the ticket stands there; in several, that for all without their own.
+        local place = terms.at[1]
+        if #queues == 1 or not t.rating then
+          t.rating = place[3]
+          if place[4] ~= (t.deviation or 0) then t.deviation = place[4] > 0 and place[4] or nil end
+        end
       elseif field == "rating" then
         t.unrated = bound
       else

@@ -50,7 +50,8 @@ local function pair_checks(rules)
   local function bears_from(t, ping)
     if ping <= latency.limit_ms then return 0 end
     if ping > latency.most_ms or latency.widen_ms_per_second <= 0 then return huge end
-    return t.since + math.ceil(1000 * (ping - latency.limit_ms) / latency.widen_ms_per_second)
+    local at = t.since + math.ceil(1000 * (ping - latency.limit_ms) / latency.widen_ms_per_second)
+    return at <= HORIZON_MS and at or huge
   end
 
   local function latency_open(a, b)

@@ -22,7 +22,8 @@ end
 local function is_texts(list, most)
   if type(list) ~= "table" or #list < 1 or #list > most then return false end
   for i = 1, #list do
-    if type(list[i]) ~= "string" or not string.find(list[i], "^%C+$") or #list[i] > 64 then return false end
+    local text = list[i]
+    if type(text) ~= "string" or text == "" or #text > 64 or not is_plain_text(text) then return false end
   end
   return true
 end
@@ -41,7 +42,9 @@ local function is_object(object, most, holds)
 end
 
 local function is_constraints(c)
-  local function is_ms(value) return type(value) == "number" and value >= -1 and value <= 10 ^ 12 end
+  local function is_ms(value)
+    return type(value) == "number" and value >= -1 and value <= 10 ^ 12 and value == math.floor(value)
+  end
   local checks = {
     sides = function(v) return is_texts(v, 2) and #v == 2 and v[1] ~= v[2] and is_object({ [v[1]] = 1, [v[2]] = 1 }, 2,
       function() return true end) end,

@@ -10,9 +10,12 @@ local function read_slice(from, to, size, now, willing)
   for i = 1, n do
     local rating, enqueued, deviation = read("<ddd", packed[i])
     if deviation < 0 then
-      -- It has terms, and perhaps another rating in another queue.
-      deviation, termed[i] = -1 - deviation, true
-      rating = tonumber(call("ZSCORE", KEYS[12], ids[i]))
+      -- It has terms, and perhaps another rating and deviation in another queue.
+      termed[i] = true
+      for _, place in ipairs((read_terms(ids[i]) or {}).at or {}) do
+        if key_of_place(place) == KEYS[12] then rating, deviation = place[3], place[4] end
+      end
+      if deviation < 0 then deviation = -1 - deviation end
     end
     x[i], since[i], dev[i] = rating, enqueued, deviation
     w[i] = willing(now - enqueued, deviation)

@@ -5,8 +5,9 @@
 -- nil while it may not be made. It is asked once a pair of entries at most, never for a node with itself, and never
 -- where the gap is beyond the sum of both w, which no `accept` allows.
 -- exact: every pair of value >= -EPSILON may be made. Where nobody offers both sides the answer then is the optimum.
--- effort is augment's. Fills mate[node] = node for both nodes of a pair and plays[node] = 1 or 2, the side of a or of b; of two nodes that
--- might play either way at one value, the lower plays side 1. No two nodes are left free that may be paired.
+-- Fills mate[node] = node for both nodes of a pair and plays[node] = 1 or 2, the side of a or of b; of two nodes that
+-- might play either way at one value, the lower plays side 1. No two nodes are left free that may be paired; but with
+-- `effort`, which is augment's, fewer pairs are asked about.
 local function solve_sides(a, b, value_of, exact, mate, plays, effort)
   local at_a, at_b, n, duals = {}, {}, 0, false
   for i = 1, a.n do
@@ -63,6 +64,7 @@ local function solve_sides(a, b, value_of, exact, mate, plays, effort)
   -- Each entry is linked to the nearest it may be paired with: `enough` of them, if so many are within `window` entries
   -- of both sides. Where the heaps know the answer there is nothing to link.
   local window, enough = 64, n > 80 and 6 or 8
+  if effort then window, enough = 24, 4 end
   -- sight: how many entries away each looks for others, on either side.
   local sight, refused, linked = {}, {}, not exact or duals
   if linked then
@@ -104,9 +106,10 @@ local function solve_sides(a, b, value_of, exact, mate, plays, effort)
     end
   end
 
-  -- Who is still free may be paired with somebody further away, or with somebody who had enough without it.
+  -- Who is still free may be paired with somebody further away, or with somebody who had enough without it. Of a part of
+  -- a longer line that is left to the next one.
   local free, widest = { {}, {} }, 0
-  for p = 1, m do
+  for p = 1, effort and 0 or m do
     if not mate[node[p]] then
       local list = free[side[p]]
       list[#list + 1] = p

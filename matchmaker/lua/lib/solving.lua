@@ -2,7 +2,7 @@
 
 -- Places to either side that are solved together: of one line, of each side, and of each side where the heaps are exact.
 -- MARGIN of the outermost are left to the next slice when they would only be paired among themselves.
-local AROUND, AROUND_SIDE, AROUND_EXACT, MARGIN = 48, 32, 220, 6
+local AROUND, AROUND_SIDE, AROUND_EXACT, MARGIN = 40, 20, 220, 5
 -- A line of no more places than this is solved whole.
 local SHORT = 120
 -- Where little of the line is due, what is lies close together.

@@ -1,7 +1,11 @@
 -- Tickets as callers send them.
 
+local MOST_BYTES = 30000
+
 -- Answers the parsed ticket, or nil, the field at fault and its bound. `check_shape` makes the function that checks terms.
 local function parse_ticket(text, check_shape)
+  -- What is kept of it has to fit a record (lib/record), escapes included.
+  if #text > MOST_BYTES then return nil, "ticket", "at most " .. MOST_BYTES .. " bytes of JSON" end
   local ok, t = pcall(cjson.decode, text)
   if not ok or type(t) ~= "table" then return nil, "ticket", "a JSON object" end
   if type(t.ticket) ~= "string" or not string.find(t.ticket, "^[%w._:-]+$") or #t.ticket > 64 then

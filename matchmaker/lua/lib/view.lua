@@ -21,7 +21,7 @@ local function line_view(realm, line, rules, allows, moments, of_record)
   local now, widest = realm.now, moments.widest
   local sides, abs = rules.constraints.sides, math.abs
   local ages = key_of("ages:" .. line)
-  local STEPS, OLDEST, SOON_MS, PAUSE_MS = { 12, 48, 256 }, 32, 2000, 1000
+  local STEPS, OLDEST, SOON_MS, PAUSE_MS = { 12, 48, 160 }, 32, 2000, 1000
   local known, old = {}, nil
 
   local function key_for(side) return key_of("line:" .. line .. (sides and ":" .. sides[side] or "")) end
@@ -118,7 +118,9 @@ local function line_view(realm, line, rules, allows, moments, of_record)
     end
 
     for step = 1, #STEPS do
-      local nearest_gap, bound, k = {}, nil, STEPS[step]
+      local nearest_gap, bound = {}, nil
+      -- Who offers both sides looks half as far on each: a look is as long for everybody.
+      local k = next(t.place, next(t.place)) and STEPS[step] / 2 or STEPS[step]
       for side, place in pairs(t.place) do
         local below, above, unseen = nearest(place, k)
         local tickets = {}
