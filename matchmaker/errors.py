@@ -36,12 +36,14 @@ class InvalidInput(MatchmakerError):
     """A value was refused before anything changed.
 
     ``field`` is the dotted name of the input, ``value`` what was sent, ``bound`` what would have been accepted.
+    With ``missing`` nothing was sent, and the message says so.
     """
 
     code = "invalid_input"
 
-    def __init__(self, field: str, value: object, bound: str) -> None:
-        super().__init__(f"{field}: {shown(value)} {_why_refused(value, bound)}")
+    def __init__(self, field: str, value: object, bound: str, *, missing: bool = False) -> None:
+        why = f"is missing (allowed: {bound})" if missing else f"{shown(value)} {_why_refused(value, bound)}"
+        super().__init__(f"{field}: {why}")
         self.field = field
         self.value = value
         self.bound = bound

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from matchmaker.model import Ticket, TicketState
@@ -46,7 +46,8 @@ class Candidate:
 
     ``due_ms`` is the first moment, from now on, at which a pass may match the two, None for never. Unless that is now,
     ``rule`` names the first rule that keeps them apart and ``from_ms`` the moment from which that one lets them pass,
-    None for never; ``relax_ms`` is the wait after which both give it up, ``met_ms`` when they met last.
+    None for never; ``relax_ms`` is the wait after which both give it up, ``met_ms`` when they met last. Where that rule
+    passes but the two are never due, ``bar`` names the first rule that never passes.
     """
 
     ticket: str
@@ -64,6 +65,7 @@ class Candidate:
     own_side: str = ""
     relax_ms: int | None = None
     met_ms: int | None = None
+    bar: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,9 @@ class LineView:
     """One line in which the ticket stands, seen from there: nearest candidates first.
 
     ``work`` is what is being done to the queue, "" for nothing; ``own`` is set where passes make no matches because a
-    function of the operator's proposes them. ``looks_ms`` is when a pass looks at the ticket next, None for when
-    somebody comes; ``elsewhere`` counts who waits in other classes; ``soonest`` is the ticket of the candidate that
-    falls due first.
+    function of the operator's proposes them: no rule binds it, and no candidate has ``due_ms`` or ``rule``.
+    ``looks_ms`` is when a pass looks at the ticket next, None for when somebody comes; ``elsewhere`` counts who
+    waits in other classes; ``soonest`` is the ticket of the candidate that falls due first.
     """
 
     line: str
@@ -194,7 +196,9 @@ def _paragraph(explanation: Explanation, line: LineView) -> Iterator[str]:
     soonest = [one.ticket for one in line.candidates].index(line.soonest) if line.soonest else 0
     for i, text in enumerate(told[1:], 1):
         yield f"{'Soonest' if i == soonest else 'Then'}: {text}"
-    if told:
+    if line.own:
+        yield "A function of yours decides: beyond sides and same no rule of the queue binds it."
+    elif told:
         yield _around(line)
     if line.elsewhere and told:
         yield f"{counted(line.elsewhere, 'ticket')} of other classes cannot be met."
@@ -205,10 +209,12 @@ def _opening(explanation: Explanation, line: LineView) -> str:
     waited = span(explanation.now_ms - explanation.ticket.enqueued_ms)
     where = line.queue + (f" ({', '.join(line.classes)})" if line.classes else "")
     who = f"{plain(explanation.ticket.player)} waits {waited} in {plain(where)}"
-    if not any(place.side for place in line.places):
-        standing = [f"at {points(p.rating)} and would give {_points(p.gives)}" for p in line.places]
-    else:
-        standing = [f"as {p.side} at {points(p.rating)} and would give {_points(p.gives)}" for p in line.places]
+    standing = [
+        (f"as {p.side} " if p.side else "")
+        + f"at {points(p.rating)}"
+        + ("" if line.own else f" and would give {_points(p.gives)}")
+        for p in line.places
+    ]
     return f"{f'{who} ' if standing else who}{', '.join(standing)}."
 
 
@@ -252,26 +258,33 @@ def _state(line: LineView, now: int) -> Iterator[str]:
     elif line.looks_ms is not None and now - line.looks_ms > OVERDUE_MS:
         late = span(now - line.looks_ms)
         yield f"A look at this ticket is due for {late}: does a matcher run? `matchmaker doctor` tells."
-    elif line.looks_ms is None and line.candidates and all(one.due_ms is None for one in line.candidates):
+    elif (
+        not line.own
+        and line.looks_ms is None
+        and line.candidates
+        and all(one.due_ms is None for one in line.candidates)
+    ):
         yield "Only somebody who comes can change that."
 
 
 def _candidate(line: LineView, one: Candidate, now: int) -> str:
+    who = f"{plain(one.player)} {points(one.rating)}"
+    if one.side:
+        who = f"{plain(one.player)} as {one.side} {points(one.rating)}"
+    if line.own:
+        return f"{who} (gap {points(one.gap)})."
     parts = [f"gap {points(one.gap)}"]
     if one.price:
         parts.append(f"price {points(one.price)}")
     parts.append(f"gives {points(one.gives)}")
-    who = f"{plain(one.player)} {points(one.rating)}"
-    if one.side:
-        who = f"{plain(one.player)} as {one.side} {points(one.rating)}"
     return f"{who} ({', '.join(parts)}): {reason(line, one, now)}."
 
 
 def reason(line: LineView, one: Candidate, now: int) -> str:
     """What keeps the candidate from the ticket, and when it passes."""
+    if line.own:
+        return "a function of yours decides"
     if not one.rule:
-        if line.own:
-            return "due now: a function of yours may propose them"
         if line.looks_ms is not None and line.looks_ms > now:
             return f"due now: the pass {_in(line.looks_ms - now)} takes one of those due"
         return "due now: the next pass takes one of those due"
@@ -283,6 +296,8 @@ def reason(line: LineView, one: Candidate, now: int) -> str:
     passes = f"{said}: {_in(one.from_ms - now)}"
     if one.due_ms == one.from_ms:
         return passes
+    if one.bar:
+        return f"{passes}; then {_sentence(line, replace(one, rule=one.bar, relax_ms=None, met_ms=None), now)}: never"
     return passes + (", but never due" if one.due_ms is None else f", due {_in(one.due_ms - now)}")
 
 

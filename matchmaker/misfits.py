@@ -22,7 +22,8 @@ def refused_enqueue(
     if found is None or not isinstance(error, errors.InvalidInput):
         return error
     value = value_at(requests[int(found[1]) - 1], found[2])
-    return errors.InvalidInput(error.field if len(requests) > 1 else found[2], value, error.bound)
+    field = error.field if len(requests) > 1 else found[2]
+    return errors.InvalidInput(field, value, error.bound, missing=value is None)
 
 
 def misfit(reply: object) -> tuple[int, errors.InvalidInput] | None:
@@ -30,4 +31,4 @@ def misfit(reply: object) -> tuple[int, errors.InvalidInput] | None:
     found = _OF_A_TICKET.fullmatch(reply.field) if isinstance(reply, errors.InvalidInput) else None
     if found is None or not isinstance(reply, errors.InvalidInput):
         return None
-    return int(found[1]) - 1, errors.InvalidInput(found[2], reply.value, reply.bound)
+    return int(found[1]) - 1, errors.InvalidInput(found[2], reply.value, reply.bound, missing=reply.value is None)

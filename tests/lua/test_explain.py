@@ -224,8 +224,33 @@ class TestConstraints:
         world.apply(rules(matching="own"))
         world.enqueue("ann", 1500)
         world.enqueue("bob", 1500)
-        assert world.mm.explain("t-ann").lines[0].own
-        assert "a function of yours" in sentences(world.mm.explain("t-ann"))[0]
+        world.enqueue("far", 2500)
+        (line,) = world.mm.explain("t-ann").lines
+        assert line.own
+        assert [(one.player, one.rule, one.due_ms) for one in line.candidates] == [("bob", "", None), ("far", "", None)]
+        said = " ".join(sentences(world.mm.explain("t-ann")))
+        assert "A function of yours decides" in said
+        assert not [word for word in ("never", "due now", "max_gap") if word in said]
+
+    @pytest.mark.parametrize(
+        ("rating", "vetoed", "bar"),
+        [(1500, "Vermeer", "pool.map"), (1910, "Radeon", "max_gap"), (1590, "Radeon", "value")],
+    )
+    def test_a_rule_that_passes_and_one_that_never_does(
+        self, world: World, rating: float, vetoed: str, bar: str
+    ) -> None:
+        """Given a first rule that will pass and another that never does, then both are told."""
+        still = {"base": 1, "per_second": 0}
+        asked = {"any_of": {"language": {"relax_after_seconds": 10}}, "pool": {"map": ["Radeon", "Vermeer"]}}
+        world.apply(rules(**asked, willingness=still))
+        for name, at, language, veto in (("ann", 1500, "en", "Radeon"), ("bob", rating, "de", vetoed)):
+            told = {"language": language}
+            world.mm.enqueue(QUEUE, name, rating=at, attributes=told, vetoes={"map": [veto]}, ticket=f"t-{name}")
+        candidate = only(world.mm.explain("t-ann"))
+        assert (candidate.rule, candidate.due_ms, candidate.bar) == ("any_of.language", None, bar)
+        (said, *_) = sentences(world.mm.explain("t-ann"))
+        assert "they share no language until both waited 10 s: in 10 s; then " in said
+        assert said.endswith(": never.")
 
     @pytest.mark.parametrize("changed", [{}, {"sides": ["a", "b"]}, {"same": ["mode"]}])
     def test_new_sides_or_classes_while_the_old_tickets_go(self, world: World, changed: dict[str, Any]) -> None:

@@ -87,8 +87,23 @@ def test_what_else_is_said(candidate: dict[str, Any], said: str) -> None:
 
 
 def test_due_now_in_a_queue_of_ones_own_function() -> None:
-    assert reason(replace(LADDER, own=True), BOB, NOW) == "due now: a function of yours may propose them"
+    assert reason(replace(LADDER, own=True), BOB, NOW) == "a function of yours decides"
     assert reason(replace(LADDER, looks_ms=NOW), BOB, NOW) == "due now: the next pass takes one of those due"
+
+
+def test_a_queue_of_ones_own_function_has_no_moments() -> None:
+    """Given a function of the operator's, then nothing is due, never or in reach: it decides."""
+    assert explained(BOB, own=True, looks_ms=None) == [
+        "alice waits 12 s in ladder at 1520. Nearest: bob 1561 (gap 41).",
+        "A function of yours decides: beyond sides and same no rule of the queue binds it.",
+    ]
+
+
+@pytest.mark.parametrize(("bar", "said"), RULES.items())
+def test_a_rule_that_passes_before_one_that_never_does(bar: str, said: str) -> None:
+    assert why(rule="any_of.language", from_ms=NOW + 9_600, relax_ms=10_000, bar=bar) == (
+        f"they share no language until both waited 10 s: in 9.6 s; then {said}: never"
+    )
 
 
 def test_several_candidates_and_the_soonest() -> None:

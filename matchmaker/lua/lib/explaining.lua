@@ -3,7 +3,8 @@
 -- Told of a line; moments are realm ms, a missing one is never, what says nothing is absent:
 --   line, queue, rules      rules is their version
 --   work                    work on the queue that is not done (lib/work): while it closes, nothing further is told
---   own                     true where passes make no matches: a function of the operator's proposes them
+--   own                     true where passes make no matches: a function of the operator's proposes them. No rule
+--                           binds it, so nothing is due, nothing is barred and nobody is the soonest
 --   max_gap                 of the rules, in points
 --   elsewhere               tickets in other classes of the queue
 --   looks_ms                the ticket's certificate: a pass looks at it then
@@ -14,7 +15,8 @@
 -- Told of a candidate: ticket, player, rating, gap, price, gives, waited_ms, value (of the pair now), and where the
 -- queue has sides its side and the ticket's own_side; due_ms, the first moment, from now on, at which a pass may match
 -- the two; and if that is not now, the first rule that keeps them apart, from_ms, the moment from which that rule lets
--- them pass, relax_ms, the wait after which both give it up, and met_ms, when they met last.
+-- them pass, relax_ms, the wait after which both give it up, and met_ms, when they met last; and where that rule passes
+-- but the pair is never due, bar, the first rule that never passes.
 
 -- How many of the nearest below and above are asked who of them falls due first.
 local ASKED = 32
@@ -59,6 +61,14 @@ local function detail(one, c, a, b)
       if met[i] == two[2] then one.met_ms = math.max(one.met_ms or 0, met[i + 1]) end
     end
   end
+end
+
+-- The first rule that never lets a pair pass which is never due.
+local function never_passes(bars, gap, widest)
+  for _, bar in ipairs(bars) do
+    if bar[2] == math.huge then return bar[1] end
+  end
+  return gap > widest and "max_gap" or "value"
 end
 
 -- Who can play the ticket at one of its places, nearest first on either side: standings, below and above.
@@ -116,10 +126,12 @@ local function explain_in(realm, line, rules, work, ticket, most)
     local one = {
       ticket = other.ticket, player = other.player, rating = theirs[3], gap = gap, price = price, gives = gives,
       value = moments.points(t, place, now) + gives - gap - price, waited_ms = now - other.since,
-      due_ms = moments.due_of(t, place, other, theirs, now),
     }
     if place[6] ~= "" then one.own_side, one.side = place[6], theirs[6] end
-    for _, bar in ipairs(allows.bars(t, other)) do
+    if c.own then return one end
+    one.due_ms = moments.due_of(t, place, other, theirs, now)
+    local bars = allows.bars(t, other)
+    for _, bar in ipairs(bars) do
       if bar[2] > now then
         one.rule, one.from_ms = bar[1], bar[2] < math.huge and bar[2] or nil
         detail(one, c, t, other)
@@ -127,6 +139,7 @@ local function explain_in(realm, line, rules, work, ticket, most)
       end
     end
     if not one.rule and gap > moments.widest then one.rule = "max_gap" end
+    if one.from_ms and not one.due_ms then one.bar = never_passes(bars, gap, moments.widest) end
     if not one.rule and one.due_ms ~= now then one.rule, one.from_ms = "value", one.due_ms end
     return one
   end
