@@ -259,8 +259,8 @@ class TestRatings:
         assert json.loads(reply[5])["rating"] == 1500
 
     def test_the_deviation_is_that_of_the_queue(self, world: World) -> None:
-        """Given willingness by deviation alone, when somebody is uncertain in one of two queues, then only there does it
-        count."""
+        """Given willingness by deviation alone, when somebody is uncertain in one of two queues, then it counts only
+        there."""
         rules = {"willingness": {"per_second": 0.0, "per_deviation": 1.0}}
         apply(world, one=rules, two=rules)
         ratings = {"one": {"rating": 1500, "deviation": 100}, "two": {"rating": 1500}}
