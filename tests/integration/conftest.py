@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 import redis
 
 from matchmaker import Matchmaker, aio, parse_rules
@@ -133,3 +134,9 @@ def db_cli(cli: Cli, monkeypatch: pytest.MonkeyPatch, database_url: str) -> Cli:
     """Runs commands here, on the suite's server and on a database that has no tables unless ``database`` is there."""
     monkeypatch.setenv("MATCHMAKER_DATABASE_URL", database_url)
     return cli
+
+
+@pytest.fixture(autouse=True)
+def _fresh_logging() -> None:
+    """A command run in this process may have told the log to write to a stream that is closed by now."""
+    structlog.reset_defaults()
