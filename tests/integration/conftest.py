@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import structlog
 import redis
+import structlog
 
 from matchmaker import Matchmaker, aio, parse_rules
 from matchmaker.checker import check
