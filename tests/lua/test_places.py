@@ -281,6 +281,27 @@ def test_a_limit_that_widens_too_slowly_to_name_is_never(world: World) -> None:
     assert world.certificates("ladder") == {}
 
 
+@pytest.mark.parametrize(("one", "other"), [(1500.0, 1500.0), (1499.0, 1501.0)])
+def test_two_with_a_wall_between_them_find_each_other(world: World, one: float, other: float) -> None:
+    """Given more tickets between two, or of their very rating, than any look reaches, none of which anybody here may be
+    paired with, when the two wait, then they are matched all the same within the minute."""
+    apply(world, ladder={"latency": {"limit_ms": 60.0, "most_ms": 200.0}, "expire_after_seconds": 0.0})
+    wall = [
+        json.dumps({"ticket": f"w{number:03d}", "player": f"w{number}", "rating": 1500, "pings": {"eu": 250}})
+        for number in range(400)
+    ]
+    for start in range(0, len(wall), 50):
+        world.raw("enqueue", world.now, world.keys.channel_prefix, "ladder", *wall[start : start + 50])
+    world.now += 1000  # the two are not among those that have waited longest either
+    for player, rating in (("alice", one), ("zoe", other)):
+        enqueue(world, "ladder", player, rating=rating, pings={"eu": 20})
+    for _ in range(120):
+        if run_passes(world, "ladder"):
+            return
+        world.now += 500
+    raise AssertionError("never matched")
+
+
 def test_a_ticket_longer_than_a_record_is_refused(world: World) -> None:
     avoid = [f"{number:03d}" + '"' * 125 for number in range(100)]
     apply(world, ladder={"avoid": 100, "pool": {"map": ["m"]}})

@@ -21,8 +21,9 @@ local function line_view(realm, line, rules, allows, moments, of_record)
   local now, widest = realm.now, moments.widest
   local sides, abs = rules.constraints.sides, math.abs
   local ages = key_of("ages:" .. line)
-  local STEPS, OLDEST, SOON_MS, PAUSE_MS = { 12, 48, 160 }, 32, 2000, 1000
+  local STEPS, OLDEST, ANYWHERE, SOON_MS, PAUSE_MS = { 12, 48, 160 }, 32, 64, 2000, 1000
   local known, old = {}, nil
+  local highest = tonumber(call("HGET", KEYS[1], "deviation:" .. line) or 0)
 
   local function key_for(side) return key_of("line:" .. line .. (sides and ":" .. sides[side] or "")) end
 
@@ -79,6 +80,14 @@ local function line_view(realm, line, rules, allows, moments, of_record)
     return old
   end
 
+  -- A run of the line, somewhere, each time elsewhere: beyond a wall of tickets that t cannot be paired with there may be
+  -- somebody whom no look ever reaches.
+  local function anywhere(t)
+    local number = tonumber(string.sub(redis.sha1hex(t.ticket .. ":" .. whole(now)), 1, 8), 16)
+    local first = number % call("ZCARD", ages)
+    return call("ZRANGE", ages, first, first + ANYWHERE - 1)
+  end
+
   -- The earlier of `best` and the moment of t with one other, and the side of t if it is the other's.
   local function with_other(t, other, best)
     local played
@@ -96,8 +105,6 @@ local function line_view(realm, line, rules, allows, moments, of_record)
 
   local function look(t)
     local best, looked, seen, partner, side_of = nil, 0, { [t.ticket] = true }, nil, nil
-    local deviation = tonumber(call("HGET", KEYS[1], "deviation:" .. line) or 0)
-
     -- A few at a time: in a dense line one of the first is due, and nobody else has to be read.
     local function see(tickets)
       for i = 1, #tickets do
@@ -139,13 +146,15 @@ local function line_view(realm, line, rules, allows, moments, of_record)
         if not since then return best, looked end
       end
       for side, gap in pairs(nearest_gap) do
-        local at = moments.due_beyond(t, t.place[side], gap, since, deviation, now)
+        local at = moments.due_beyond(t, t.place[side], gap, since, highest, now)
         if at and (not bound or at < bound) then bound = at end
       end
       if not bound or (best and best <= bound) then return best, looked end
       -- A look that may have to come again soon is no worse than a wider one now, but for those it would come often to.
       if bound > now + SOON_MS then return bound, looked end
       if step == #STEPS then
+        see(anywhere(t))
+        if best == now then return now, looked, partner, side_of end
         -- Further away than any look reaches: again after a pause that grows with the wait.
         local again = math.max(bound, now + math.max(PAUSE_MS, math.floor((now - t.since) / 8)))
         return best and math.min(best, again) or again, looked
