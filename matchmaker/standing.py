@@ -5,20 +5,11 @@ Ratings are points, times realm ms.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from matchmaker.compatibility import NO_SIDE, Place, Standing
-from matchmaker.keys import class_line
 from matchmaker.rules import QueueRules
-
-
-class Spot(NamedTuple):
-    """One sorted set in which a ticket stands, and its rating there: a line, and the side in a queue with sides."""
-
-    line: str
-    side: str
-    rating: float
 
 
 def queues_of(body: Mapping[str, Any]) -> list[str]:
@@ -33,16 +24,6 @@ def places_in(rules: QueueRules, queue: str, body: Mapping[str, Any]) -> dict[st
     else:
         offered = {NO_SIDE: body.get("ratings", {}).get(queue, body)}
     return {side: Place(float(one["rating"]), float(one.get("deviation", 0.0))) for side, one in offered.items()}
-
-
-def spots_in(rules: QueueRules, queue: str, body: Mapping[str, Any]) -> Iterator[Spot]:
-    """Where in this queue the ticket stands.
-
-    :raises KeyError: it lacks an attribute that keeps classes apart.
-    """
-    line = class_line(queue, (str(body["attributes"][name]) for name in rules.same))
-    for side, place in places_in(rules, queue, body).items():
-        yield Spot(line, side, place.rating)
 
 
 def standing_in(rules: QueueRules, queue: str, body: Mapping[str, Any]) -> Standing:

@@ -32,7 +32,10 @@ local function work_after(queue, old, new, at_work)
   if old and (at_work == "reshape" or was_pending or shape_of(old) ~= shape_of(new)) then return "reshape" end
   -- Those of a queue that was about to go are let go where they might not all stand as these rules have it.
   if at_work == "closing" and (old.constraints or new.constraints) then return "reshape" end
-  if new.constraints then return (not old or old.constraints) and string.sub(at_work or "", 1, 1) ~= "=" and "@" or "=" end
+  if new.constraints then
+    local has_terms = not old or old.constraints
+    return has_terms and string.sub(at_work or "", 1, 1) ~= "=" and "@" or "="
+  end
   if old and old.constraints then
     call("UNLINK", key_of("ages:" .. queue))
     call("HDEL", key_of("lines"), queue)
@@ -121,7 +124,9 @@ if ARGV[2] == "1" then
       if not dry then
         -- Work that ends here unfinished is remembered, in case the queue comes back before it has gone.
         local pending = call("HGET", KEYS[3], "c:" .. queue)
-        if pending == "reshape" or string.sub(pending or "", 1, 1) == "=" then call("HSET", KEYS[3], "r:" .. queue, "1") end
+        if pending == "reshape" or string.sub(pending or "", 1, 1) == "=" then
+          call("HSET", KEYS[3], "r:" .. queue, "1")
+        end
         call("HSET", KEYS[3], "c:" .. queue, "closing")
         bring_forward(queue, now)
       end

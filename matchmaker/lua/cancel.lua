@@ -21,8 +21,8 @@
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: cancelled
--- @include lib/realm lib/text lib/record lib/enqueued_text lib/events lib/read_event lib/line lib/terms lib/remember lib/ended
--- @include lib/leaving lib/replies
+-- @include lib/realm lib/text lib/record lib/enqueued_text lib/events lib/read_event lib/line lib/terms lib/remember
+-- @include lib/ended lib/leaving lib/replies
 
 if not string.find(ARGV[6], "^[%w._:-]+$") or #ARGV[6] > 64 then
   return { "invalid", "reason", "1 to 64 of A-Z a-z 0-9 . _ : -" }

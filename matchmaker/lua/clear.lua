@@ -36,7 +36,8 @@ local page, position = page_after(ARGV[5], most)
 local records = {}
 for _, ticket in ipairs(page) do
   local record = unpack_record(ticket, call("HGET", KEYS[4], ticket))
-  if (record.queue == ARGV[3] or record.has_terms) and record.enqueued_ms <= until_ms then records[#records + 1] = record end
+  local is_its = record.queue == ARGV[3] or record.has_terms
+  if is_its and record.enqueued_ms <= until_ms then records[#records + 1] = record end
 end
 end_unmatched(realm, ARGV[3], records, "cancelled", function() return "cleared" end)
 return { "cleared", #records, whole(until_ms), position }

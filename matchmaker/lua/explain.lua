@@ -19,7 +19,8 @@
 --   upgrade          schema found, schema wanted
 -- Events: none
 -- @include lib/realm lib/reading lib/reading_now lib/text lib/record lib/enqueued_text lib/read_event lib/line
--- @include lib/ended lib/replies lib/terms lib/willingness lib/pair_checks lib/compatible lib/moments lib/view lib/explaining
+-- @include lib/ended lib/replies lib/terms lib/willingness lib/pair_checks lib/compatible lib/moments lib/view
+-- @include lib/explaining
 
 local most, refusal = whole_argument(3, "most", 1, 20)
 if not most then return refusal end

@@ -74,13 +74,9 @@ if stored[3] == "reshape" or (version ~= "" and version ~= stored[2]) then retur
 
 -- A ticket's standing in this queue, with its places there by side.
 local function standing(ticket, record, of_packed)
-  local t = record.has_terms and read_terms(ticket)
-  if not t then
-    local _, _, _, _, _, _, _, _, rest = struct.unpack(RECORD, of_packed)
-    t = { since = record.enqueued_ms, player = record.player, tail = string.match(rest, ',"data":.*$') }
-  end
+  local t = record.has_terms and read_terms(ticket) or plain_terms(queue, ticket, of_packed)
   t.ticket, t.packed, t.place = ticket, of_packed, {}
-  for _, place in ipairs(t.at or { { queue, 0, record.rating, record.deviation, "", "" } }) do
+  for _, place in ipairs(t.at) do
     if queue_of(place[1]) == queue then t.place[place[2]] = place end
   end
   return t
@@ -119,9 +115,6 @@ if not found then return { "invalid", "tickets", "one of each side" } end
 local one, pa, other, pb, gap, value = unpack(found)
 local price = allows and allows.price(one, other, now) or 0
 local text = (allows and pair_text(rules, allows, one, other, now) or "") .. ',"proposed":true'
-for i = 1, 2 do
-  if not records[i].has_terms then look_left_of(realm, ARGV[3 + i]) end
-end
 local endings = new_endings()
 local pair = { gap = gap, value = value - price, price = price, text = text }
 local id = commit_standings(realm, endings, queue, stored[2], one, pa, other, pb, pair)

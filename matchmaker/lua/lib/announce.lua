@@ -40,13 +40,14 @@ local function commit_standings(realm, endings, queue, version, a, pa, b, pb, pa
   local text = string.format('"v":1,"event":"matched","at":%d,"queue":"%s","rules":%s,"gap":%.10g,"value":%.10g', now,
     queue, version, pair.gap, pair.value)
   if pair.price > 0 then text = text .. string.format(',"price":%.10g', pair.price) end
-  text = text .. ',"teams":[[' .. member_text(a, pa, now) .. "],[" .. member_text(b, pb, now) .. "]]" .. pair.text .. "}"
+  local teams = "[[" .. member_text(a, pa, now) .. "],[" .. member_text(b, pb, now) .. "]]"
+  text = text .. ',"teams":' .. teams .. pair.text .. "}"
   local id = record_event(now, "matched", "{" .. text)
   local head = ending_head(now, "matched", id)
   for _, t in ipairs({ a, b }) do
     local _, _, _, _, player, event, _, _, rest = struct.unpack(RECORD, t.packed)
     ring(player, id, event, text)
-    add_ending(endings, t.ticket, player, head, string.sub(t.packed, MIDDLE, -3 - #rest), t.at and t or nil)
+    add_ending(endings, t.ticket, player, head, string.sub(t.packed, MIDDLE, -3 - #rest), t)
   end
   return id
 end
@@ -54,14 +55,11 @@ end
 -- As `commit_pair` of lib/matching, where at least one of the two has terms: it stands in other queues as well.
 local function commit_termed(realm, endings, queue, version, a, packed_a, b, packed_b, gap, value)
   local function standing(ticket, packed)
-    local _, since, deviation, _, player, _, _, _, rest = struct.unpack(RECORD, packed)
-    local t = deviation < 0 and read_terms(ticket) or { since = since, player = player, tail = string.match(rest, ',"data":.*$') }
+    local t = read_terms(ticket) or plain_terms(queue, ticket, packed)
     t.ticket, t.packed = ticket, packed
-    local place = { queue, 0, tonumber(call("ZSCORE", KEYS[12], ticket)), math.max(deviation, 0), "", "" }
-    for _, one in ipairs(t.at or {}) do
-      if one[1] == queue then place = one end
+    for _, place in ipairs(t.at) do
+      if place[1] == queue then return t, place end
     end
-    return t, place
   end
   local one, place = standing(a, packed_a)
   local other, others = standing(b, packed_b)

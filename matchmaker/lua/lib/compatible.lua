@@ -120,7 +120,8 @@ local function pair_rules(rules)
   end
 
   return {
-    open_from = open_from, prices = n_distances > 0 and prices or nil, price = price, left_in = checks.left_in, pools = pools, bears_from = bears_from,
+    open_from = open_from, prices = n_distances > 0 and prices or nil, price = price, left_in = checks.left_in,
+    pools = pools, bears_from = bears_from,
     region_for = region_for, bars = bars,
     -- Whether anything but the gap and the sides can stand between two tickets.
     forbids = n_sets + n_ranges + n_distances + n_pools > 0 or latency ~= nil or servers ~= nil or has_avoid

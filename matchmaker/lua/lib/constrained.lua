@@ -1,8 +1,8 @@
 -- A pass over a line of a queue with constraints: whoever is due is looked at; if somebody is due with it, the places
 -- around are solved together (lib/solving), the pairs are made, and the ticket is looked at again.
 
--- Most pairs that one slice makes, those nearest its centre first; where nothing forbids pairs they cost less. What remains of a best matching is one of what remains
--- of the line, so the next look goes on where this one ends.
+-- Most pairs that one slice makes, those nearest its centre first; where nothing forbids pairs they cost less. What
+-- remains of a best matching is one of what remains of the line, so the next look goes on where this one ends.
 local MOST_PAIRS, MOST_SIMPLE_PAIRS, MOST_PASSED = 20, 40, 300
 -- What a place costs of the budget of a call: one that is solved so much, one that is only looked at a half.
 local WEIGHT = 3
@@ -55,9 +55,9 @@ local function constrained_pass(realm, line, rules, version, budget, ahead, most
     remember(realm, endings, line, "matched")
   end
 
-  -- Solves the surroundings of t, which is due with somebody. Answers whether any match was made.
+  -- Solves the surroundings of t, which is due with somebody. Answers whether any match was made: then no second slice, so
+  -- that calls stay short; what is left is due at once.
   local function solve_around(t)
-    local any = false
     for side, place in pairs(t.place) do
       local found, n = solve(t, place, dense)
       looked, spent = looked + n, spent + WEIGHT * n
@@ -81,12 +81,10 @@ local function constrained_pass(realm, line, rules, version, budget, ahead, most
       end
       if #chosen > 0 then
         commit(chosen)
-        any = true
+        return true
       end
-      -- One slice a look: calls stay short, and what is left is due at once.
-      if any then return true end
     end
-    return any
+    return false
   end
 
   local function look_at(ticket)
@@ -116,7 +114,8 @@ local function constrained_pass(realm, line, rules, version, budget, ahead, most
   local done, progress, passed_over = {}, true, 0
   while progress and looked / 2 + spent < budget and passed_over < MOST_PASSED do
     progress = false
-    local batch = call("ZRANGE", due_key, "-inf", whole(now + ahead), "BYSCORE", "LIMIT", 0, 16 + passed_over, "WITHSCORES")
+    local batch = call("ZRANGE", due_key, "-inf", whole(now + ahead), "BYSCORE", "LIMIT", 0, 16 + passed_over,
+      "WITHSCORES")
     local still = 0
     for i = 1, #batch, 2 do
       local ticket, at = batch[i], tonumber(batch[i + 1])

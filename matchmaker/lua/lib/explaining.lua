@@ -37,9 +37,7 @@ end
 -- Terms of a ticket that has none: it stands in the line of a queue without constraints.
 local function terms_of_record(ticket, line)
   local packed = call("HGET", KEYS[4], ticket)
-  if not packed then return nil end
-  local r = unpack_record(ticket, packed)
-  return { since = r.enqueued_ms, player = r.player, at = { { line, 0, r.rating, r.deviation, "", "" } } }
+  return packed and plain_terms(line, ticket, packed) or nil
 end
 
 local function by_gap(one, other)

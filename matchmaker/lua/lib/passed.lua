@@ -14,7 +14,7 @@ local function passed_reply(realm, line, work, looked, made, value, shown)
   local due_line, due = earliest(KEYS[9])
   local _, ends = earliest(KEYS[6])
   return {
-    "passed", whole(realm.now), looked, made, number_text(value), next_moment and whole(next_moment) or "", due, due_line,
-    ends, work and 1 or 0, unpack(shown),
+    "passed", whole(realm.now), looked, made, number_text(value), next_moment and whole(next_moment) or "", due,
+    due_line, ends, work and 1 or 0, unpack(shown),
   }
 end

@@ -1,4 +1,5 @@
--- Pages of a line, or of another sorted set of tickets. A position is "<rating> <ticket>", the last place of a page; "" before the first page and after the
+-- Pages of a line, or of another sorted set of tickets.
+-- A position is "<rating> <ticket>", the last place of a page; "" before the first page and after the
 -- last.
 
 local POSITION = "a rating and a ticket, as this script answered, or nothing"

@@ -14,7 +14,8 @@ local function members_of(player, rest)
 end
 
 local function pack_record(r)
-  return struct.pack(RECORD, r.rating, r.enqueued_ms, r.terms and -1 - r.deviation or r.deviation, #r.queue, r.queue, #r.player, r.player,
+  local deviation = r.terms and -1 - r.deviation or r.deviation
+  return struct.pack(RECORD, r.rating, r.enqueued_ms, deviation, #r.queue, r.queue, #r.player, r.player,
     #r.event, r.event, #r.prev_event, r.prev_event, #r.prev_ticket, r.prev_ticket, #r.rest, r.rest)
 end
 

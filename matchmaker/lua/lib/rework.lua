@@ -40,12 +40,7 @@ local function give_terms(queue, position, places)
     local r = packed[i] and unpack_record(ticket, packed[i])
     if r then
       if not r.has_terms then
-        local _, _, _, _, _, _, _, _, rest = struct.unpack(RECORD, packed[i])
-        local terms = {
-          since = r.enqueued_ms, player = r.player, at = { { queue, 0, r.rating, r.deviation, "", "" } },
-          tail = string.match(rest, ',"data":.*$'),
-        }
-        call("HSET", key_of("terms"), ticket, cmsgpack.pack(terms))
+        call("HSET", key_of("terms"), ticket, cmsgpack.pack(plain_terms(queue, ticket, packed[i])))
         call("HSET", KEYS[4], ticket, struct.pack("<ddd", r.rating, r.enqueued_ms, -1 - r.deviation)
           .. string.sub(packed[i], MIDDLE))
         if r.deviation > tonumber(call("HGET", KEYS[1], "deviation:" .. queue) or 0) then

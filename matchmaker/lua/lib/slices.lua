@@ -1,9 +1,10 @@
 -- A slice of a line with constraints: the places around one of a ticket's.
 
 -- Answers
---   around(t, place, side, k)   the tickets around t's place and their ratings, ascending, as a list { n, ticket, x, w, node,
---                               cut_low, cut_high }: whether the line goes on beyond either end. t is among them if the side
---                               is its own: where many have one rating it may not be among the nearest to itself.
+--   around(t, place, side, k)   the tickets around t's place and their ratings, ascending, as a list { n, ticket, x, w,
+--                               node, cut_low, cut_high }: the last two say that the line goes on beyond that end. t is
+--                               among them if the side is its own: where many have one rating it may not be among the
+--                               nearest to itself.
 --   both_sides(t, place, k)     two such lists, no further than both of them show whole
 --   weigh(list, side)           their willingness; with `fully` also t, their standings
 --   simple                      nothing but sides and willingness stands between two tickets
@@ -36,12 +37,12 @@ local function slice_reader(realm, line, rules, allows, moments, view)
   end
 
   -- Only entries low..high, as they stand in the list.
-  local function trimmed(list, low, high)
-    local kept = { n = 0, ticket = {}, x = {}, w = {}, node = {}, cut_low = list.cut_low, cut_high = list.cut_high }
+  local function trimmed(list, low, high, cut_low, cut_high)
+    local kept = { n = 0, ticket = {}, x = {}, w = {}, node = {}, cut_low = cut_low, cut_high = cut_high }
     for i = 1, list.n do
       if list.x[i] >= low and list.x[i] <= high then
         kept.n = kept.n + 1
-        kept.ticket[kept.n], kept.x[kept.n], kept.w[kept.n] = list.ticket[i], list.x[i], list.w[i]
+        kept.ticket[kept.n], kept.x[kept.n] = list.ticket[i], list.x[i]
       end
     end
     return kept
@@ -52,9 +53,7 @@ local function slice_reader(realm, line, rules, allows, moments, view)
     local low = math.max(a.cut_low and a.x[1] or -math.huge, b.cut_low and b.x[1] or -math.huge)
     local high = math.min(a.cut_high and a.x[a.n] or math.huge, b.cut_high and b.x[b.n] or math.huge)
     local cut_low, cut_high = low > -math.huge, high < math.huge
-    a, b = trimmed(a, low, high), trimmed(b, low, high)
-    a.cut_low, a.cut_high = cut_low, cut_high
-    return a, b
+    return trimmed(a, low, high, cut_low, cut_high), trimmed(b, low, high, cut_low, cut_high)
   end
 
   local function weigh(list, side, fully)

@@ -1,17 +1,18 @@
 -- The best pairs of a slice of a line with constraints.
 
--- Places to either side that are solved together: of one line, of each side, and of each side where the heaps are exact.
+-- Places to either side that are solved together: of one line, of each side, and of each side where the heaps are
+-- exact.
 -- MARGIN of the outermost are left to the next slice when they would only be paired among themselves.
 local AROUND, AROUND_SIDE, AROUND_EXACT, MARGIN = 40, 20, 220, 5
--- A line of no more places than this is solved whole.
+-- A line with sides of no more than twice so many places is solved whole.
 local SHORT = 120
 -- Where little of the line is due, what is lies close together.
 local NARROW = 12
--- How thoroughly a slice of a longer line is solved (see lib/augment): what its edges cost is more than what is left here.
+-- How thoroughly a slice of a longer line is solved (see lib/augment): its edges cost more than what is left here.
 local EFFORT, MOST_EFFORT = 4, 2000
 
--- Answers a function of a ticket and one of its places: the pairs to make around it, as { ticket of the first side, ticket
--- of the other, how far the nearer of them is from the place }, and the places looked at. `dense`: much of the line is due.
+-- Answers a function of a ticket, one of its places, and whether much of the line is due: the pairs to make around it, as
+-- { ticket of the first side, ticket of the other, how far the nearer of them is from the place }, and places looked at.
 local function slice_solver(realm, line, rules, allows, moments, view)
   local now, forbids = realm.now, allows.forbids
   local slices = slice_reader(realm, line, rules, allows, moments, view)
@@ -41,7 +42,7 @@ local function slice_solver(realm, line, rules, allows, moments, view)
     return found, list.n
   end
 
-  -- Numbers the tickets of both sides; answers how many, the tickets by number, and whether one offers both.
+  -- Numbers the tickets of both sides; answers the tickets by number, and whether one offers both.
   local function number_nodes(a, b)
     local nodes, of, duals = {}, {}, false
     for _, list in ipairs({ a, b }) do

@@ -18,6 +18,16 @@ local function read_terms(ticket)
   return packed and cmsgpack.unpack(packed)
 end
 
+-- The terms of a ticket that has none, by its record: one place in `line`, and nothing asked.
+local function plain_terms(line, ticket, packed)
+  local r = unpack_record(ticket, packed)
+  local rest = string.sub(packed, MIDDLE + #r.middle + 2)
+  return {
+    since = r.enqueued_ms, player = r.player, at = { { line, 0, r.rating, r.deviation, "", "" } },
+    tail = string.match(rest, ',"data":.*$'),
+  }
+end
+
 -- The sorted set in which a place lies.
 local function key_of_place(place)
   return key_of("line:" .. place[1] .. (place[6] == "" and "" or ":" .. place[6]))
