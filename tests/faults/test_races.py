@@ -109,8 +109,11 @@ def test_a_cancel_races_a_chosen_pair(scene: Scene) -> None:
             start = threading.Barrier(2)
             one, two = queue.add_player(f"a{i}", 1500), queue.add_player(f"b{i}", 1500)
 
-            def leave(ticket: Ticket = one, start: threading.Barrier = start) -> Ticket:
+            def leave(ticket: Ticket = one, start: threading.Barrier = start, behind: int = i % 3) -> Ticket:
                 start.wait()
+                # Now one, now the other is ahead, however fast either call is made here.
+                for _ in range(behind):
+                    other.ping()
                 return other.cancel(ticket)
 
             cancelled = pool.submit(leave)
