@@ -7,22 +7,49 @@ package run the same lines.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from matchmaker import errors
 from matchmaker.explanation import Explanation, parse_lines
 from matchmaker.keys import Keys, lines_of
+from matchmaker.match_replies import (
+    open_match_of,
+    parse_accepted,
+    parse_declined,
+    parse_finished,
+    parse_lapsed,
+    parse_state,
+    parse_told,
+)
 from matchmaker.misfits import refused_enqueue
 from matchmaker.model import (
+    By,
+    Event,
     Match,
+    ReadyCheck,
+    Result,
     Ticket,
     TicketRequest,
     parse_event,
     ticket_of_event,
 )
-from matchmaker.reports import Agenda, Elsewhere, History, PassReport, QueueChange, StoredRules
+from matchmaker.reports import (
+    Accepted,
+    Agenda,
+    Declined,
+    Elsewhere,
+    History,
+    Lapsed,
+    OpenMatch,
+    PassReport,
+    Pending,
+    QueueChange,
+    StoredRules,
+)
 from matchmaker.rules import QueueRules
 from matchmaker.scripts import Reply, Script, refusal, script
 
@@ -133,7 +160,7 @@ def parse_page(reply: Sequence[str]) -> tuple[list[Ticket], str]:
 
 def _parse_report(reply: Sequence[str]) -> PassReport:
     _, now, looked, made, value, following, due, line, ends, work, *matches = reply
-    events = (parse_event(id_, "", body) for id_, body in zip(matches[::2], matches[1::2], strict=True))
+    events = [parse_event(id_, "", body) for id_, body in zip(matches[::2], matches[1::2], strict=True)]
     return PassReport(
         now_ms=int(now),
         looked=int(looked),
@@ -145,6 +172,7 @@ def _parse_report(reply: Sequence[str]) -> PassReport:
         ends_ms=moment(ends),
         work=work == "1",
         matches=tuple(event.match for event in events if event.match),
+        checks=tuple(event.check for event in events if event.check),
     )
 
 
@@ -281,15 +309,18 @@ class Calls:
         """A part of the slow work that new rules left to do in the line."""
         return self._call("tend", [self._now(), self.keys.channel_prefix, queue, places], _parse_report, queue)
 
-    def pair(self, queue: str, one: str, other: str, *, side: str = "", version: int | None = None) -> Call[Match]:
-        """A match of two tickets that the caller chose; ``one`` plays ``side`` if that is given. With a ``version`` of
-        the rules it is refused under any other."""
+    def pair(
+        self, queue: str, one: str, other: str, *, side: str = "", version: int | None = None
+    ) -> Call[Match | ReadyCheck]:
+        """A match of two tickets that the caller chose, or its ready check; ``one`` plays ``side`` if that is given.
+        With a ``version`` of the rules it is refused under any other."""
 
-        def parse(reply: list[Any]) -> Match:
-            match = parse_event(reply[1], "", reply[2]).match if reply[2] else None
-            if match is None:
+        def parse(reply: list[Any]) -> Match | ReadyCheck:
+            event = parse_event(reply[1], "", reply[2]) if reply[2] else None
+            made = None if event is None else event.match or event.check
+            if made is None:
                 raise errors.UnknownMatch(reply[1])
-            return match
+            return made
 
         args = [self._now(), self.keys.channel_prefix, queue, one, other, side, "" if version is None else version]
         return self._call("pair", args, parse, queue)
@@ -301,6 +332,52 @@ class Calls:
             return Agenda(int(now), int(absorbed), moment(due), moment(ends), lines)
 
         return self._call("peek", [self._now(), most], parse)
+
+    # -- ready checks and open matches -----------------------------------------------------------------------------
+
+    def accept(self, check: str, player: str) -> Call[Accepted | Match]:
+        args = [self._now(), self.keys.channel_prefix, check, player]
+        return self._call("accept", args, partial(parse_accepted, check))
+
+    def decline(self, check: str, player: str) -> Call[Declined]:
+        return self._call("decline", [self._now(), self.keys.channel_prefix, check, player], parse_declined)
+
+    def report(
+        self, match: str, by: By, who: str, ranks: Sequence[int], left: Sequence[str] = ()
+    ) -> Call[Pending | Result]:
+        told = [json.dumps(list(part), ensure_ascii=False, separators=(",", ":")) for part in (ranks, left)]
+        return self._call("report", [self._now(), self.keys.channel_prefix, match, by, who, *told], parse_told)
+
+    def abort(self, match: str, by: By, who: str, reason: str) -> Call[Result]:
+        return self._call("abort", [self._now(), self.keys.channel_prefix, match, by, who, reason], parse_finished)
+
+    def leave(self, match: str, player: str) -> Call[Pending | Result]:
+        return self._call("leave", [self._now(), self.keys.channel_prefix, match, player], parse_told)
+
+    def match_state(self, id_: str) -> Call[OpenMatch | Result | ReadyCheck]:
+        """How a match or a ready check stands. What is over and of which only the event tells: see :meth:`event`."""
+        return self._call("match", [id_], parse_state)
+
+    def lapse(self, most: int) -> Call[Lapsed]:
+        """Ends ready checks and open matches whose time is over."""
+        return self._call("lapse", [self._now(), self.keys.channel_prefix, most], parse_lapsed)
+
+    def open_matches(self, cursor: str) -> Command[tuple[str, list[OpenMatch]]]:
+        """Some matches that are not finished, and the cursor to go on with, "0" after the last."""
+
+        def parse(reply: Any) -> tuple[str, list[OpenMatch]]:
+            following, found = reply
+            return following, [open_match_of(id_, json.loads(text)) for id_, text in _fields(found).items()]
+
+        return Command(("HSCAN", self.keys.matches, cursor, "COUNT", str(PAGE_TICKETS)), parse)
+
+    def event(self, event_id: str) -> Command[Event | None]:
+        """The event of that id, None where the stream no longer has it."""
+
+        def parse(reply: Any) -> Event | None:
+            return next((parse_event(id_, "", _fields(fields)["body"]) for id_, fields in reply), None)
+
+        return Command(("XRANGE", self.keys.events, event_id, event_id), parse)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 

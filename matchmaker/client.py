@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar, cast
 
 import redis
 
 from matchmaker import errors
 from matchmaker.calls import Calls, Clock
 from matchmaker.connect import open_client
+from matchmaker.estimate_plan import checked_wait, estimate_plan, estimate_ticket_plan
+from matchmaker.estimates import Estimate
 from matchmaker.explanation import Explanation
 from matchmaker.hindsight import TICKETS, regret_of, windows_plan
+from matchmaker.matches import MatchService, MatchVerbs
 from matchmaker.model import (
     Attribute,
     Event,
     Match,
+    ReadyCheck,
     Side,
     Ticket,
     TicketRequest,
     TicketState,
     checked_text,
     new_ticket_id,
+    ticket_of_event,
 )
 from matchmaker.notifications import Listener, NotificationService
 from matchmaker.plans import apply_plan, cancel_plan, enqueue_one_plan, enqueue_plan, stats_plan
 from matchmaker.queues import QueueService
+from matchmaker.reads_face import Records, Standings
 from matchmaker.regret import Regret
 from matchmaker.reports import PassReport, QueueChange, RealmStats, StoredRules
 from matchmaker.rules import QueueRules
 from matchmaker.runner import Runner, typed_errors
-from matchmaker.store.lookup import Transactions, opened_lookup
+from matchmaker.store.lookup import opened_lookup
+from matchmaker.store.queries import Transactions
 from matchmaker.values import checked_queues
+
+T = TypeVar("T")
 
 RETAIN_SECONDS = 600
 """How long an ended ticket and its events are remembered at least, in a realm that is created."""
@@ -42,34 +51,38 @@ MOST_BACKLOG = 2_000_000
 """Events kept before a realm that is created takes no more tickets; some 600 MB."""
 
 
-def outcome(event: Event, ticket_id: str) -> Match | None:
-    """The match if this event made one of the ticket; None while it still waits.
+def told_of(event: Event, ticket_id: str) -> Ticket | None:
+    """That ticket as the event tells of it, None if it tells of none or of another."""
+    ticket = ticket_of_event(event, ticket_id)
+    return ticket if ticket is not None and ticket.id == ticket_id else None
 
-    :raises TicketCancelled: the event cancelled the ticket.
-    :raises TicketExpired: the event ended its time.
+
+def match_of(ticket: Ticket) -> Match | None:
+    """The ticket's match, None while it waits for one.
+
+    :raises TicketCancelled: it was cancelled.
+    :raises TicketExpired: its time was over.
     """
-    if event.match is not None:
-        return event.match if event.match.ticket_of(ticket_id) else None
-    if event.ticket is not None and event.ticket.id == ticket_id:
-        raise_if_over(event.ticket)
-    return None
-
-
-def raise_if_over(ticket: Ticket) -> None:
-    """Raises what a wait for this ticket's match ends with, if it ended without one."""
     if ticket.state is TicketState.CANCELLED:
         raise errors.TicketCancelled(ticket.id, ticket.reason)
     if ticket.state is TicketState.EXPIRED:
         raise errors.TicketExpired(ticket.id, ticket.reason)
+    return ticket.match
 
 
-class Matchmaker:
+def check_of(ticket: Ticket) -> Match | ReadyCheck | None:
+    """As :func:`match_of`, content with the ready check that comes before it."""
+    return match_of(ticket) or ticket.check
+
+
+class Matchmaker(MatchVerbs):
     """One realm on one Redis server. Threads may share it.
 
     :param redis_or_url: a URL (``redis://``, ``rediss://``, ``unix://``) or a client of the caller's, left open then.
     :param realm: the queues that share players.
-    :param database: where ratings are looked up for players who join without one: a URL (``postgresql://``) or a
-        :class:`matchmaker.store.connect.Database` of the caller's, left open then.
+    :param database: where ratings are looked up for players who join without one, and ``records`` are read: a URL
+        (``postgresql://``) or a :class:`matchmaker.store.connect.Database` of the caller's, left open then; with
+        asyncio also a :class:`matchmaker.aio.Database`.
     :param clock: realm ms, for a realm in virtual time (simulation, tests); leave out otherwise.
     """
 
@@ -87,6 +100,8 @@ class Matchmaker:
         self._ratings = opened_lookup(database, realm)
         self.runner = Runner(self.redis, self._ratings)
         self.notifications = NotificationService(self.redis, realm)
+        self.standings = Standings(self.runner, self.calls)
+        self.records = Records(self._ratings.database if self._ratings else None, realm)
 
     def __enter__(self) -> Self:
         return self
@@ -105,6 +120,11 @@ class Matchmaker:
     def queue(self, name: str) -> QueueService:
         """The verbs on one queue."""
         return QueueService(self.runner, self.calls, name)
+
+    @property
+    def matches(self) -> MatchService:
+        """The verbs on ready checks and open matches, which this class has too."""
+        return MatchService(self.runner, self.calls)
 
     # -- tickets ---------------------------------------------------------------------------------------------------
 
@@ -206,36 +226,59 @@ class Matchmaker:
         return self.runner.call(self.calls.explain("player", checked_text("player", player), most))
 
     def wait_for_match(self, ticket: Ticket | str, timeout: float) -> Match:
-        """Waits at most ``timeout`` seconds for the ticket's match, without polling.
+        """Waits at most ``timeout`` seconds for the ticket's match, without polling; through ready checks that fail,
+        if it stays in line.
 
         :raises WaitTimeout: none was found; the ticket still waits.
         :raises TicketCancelled: it was cancelled. :raises TicketExpired: its time was over.
         """
+        return self._wait(ticket, timeout, match_of)
+
+    def wait_for_check(self, ticket: Ticket | str, timeout: float) -> ReadyCheck | Match:
+        """As :meth:`wait_for_match`, for the ready check that the player is to accept; where the queue has none, or it
+        is over already, for the match.
+        """
+        # Without the cast the checker takes two alternatives for any object.
+        return cast(ReadyCheck | Match, self._wait(ticket, timeout, check_of))
+
+    def _wait(self, ticket: Ticket | str, timeout: float, found: Callable[[Ticket], T | None]) -> T:
         deadline = time.monotonic() + timeout
         known = self.status(ticket)
-        raise_if_over(known)
-        if known.match is not None:
-            return known.match
+        result = found(known)
+        if result is not None:
+            return result
         with self.notifications.subscribe(known.player) as listener:
             if not listener.ready(timeout):
                 raise errors.WaitTimeout(known.id, timeout)
-            current = self.status(known.id)
-            raise_if_over(current)
-            if current.match is not None:
-                return current.match
-            while True:
+            result = found(self.status(known.id))
+            while result is None:
                 event = listener.get(deadline - time.monotonic())
                 if event is None:
                     raise errors.WaitTimeout(known.id, timeout)
-                match = outcome(event, known.id)
-                if match is not None:
-                    return match
+                told = told_of(event, known.id)
+                result = found(told) if told else None
+                if result is not None and event.check is not None:
+                    result = found(self.status(known.id))  # the listener begins in the past: it may be over
+            return result
 
     # -- listening and reading ---------------------------------------------------------------------------------------
 
     def listen(self, player: str, after: str = "") -> Listener:
         """The player's events, each once, in order: from the latest ticket on, or all that follow event ``after``."""
         return self.notifications.subscribe(player, after)
+
+    def estimate(self, queue: str, rating: float, *, waited_seconds: float = 0.0, side: str = "") -> Estimate | None:
+        """How long a ticket of that rating would wait, or has still to wait after ``waited_seconds``, by what the realm
+        saw lately; None where too little was seen.
+
+        :raises InvalidInput: rating or seconds are no finite numbers.
+        """
+        plan = estimate_plan(self.calls, queue, *checked_wait(rating, waited_seconds), side)
+        return self.runner.run(plan)
+
+    def estimate_ticket(self, ticket: Ticket | str) -> Estimate | None:
+        """What is left for a ticket; None if it waits no more, or too little was seen."""
+        return self.runner.run(estimate_ticket_plan(self.calls, ticket_id(ticket)))
 
     def snapshot(self, queue: str) -> list[Ticket]:
         """Everyone who waits in the queue, lowest rating first."""

@@ -161,6 +161,31 @@ class TicketsChanged(MatchmakerError):
         self.tickets = tuple(tickets)
 
 
+class PlayerInMatch(MatchmakerError):
+    """The player is in an open match of this realm; queues whose results are awaited take it again afterwards."""
+
+    code = "in_match"
+
+    def __init__(self, player: str, match: str) -> None:
+        super().__init__(f"player: {shown(player)} is in match {match}, which is not finished")
+        self.player = player
+        self.match = match
+
+
+class Penalised(MatchmakerError):
+    """The player let others down lately, and may not join before ``until_ms`` (realm time), in ``seconds``."""
+
+    code = "penalised"
+
+    def __init__(self, player: str, until_ms: int, seconds: float) -> None:
+        super().__init__(
+            f"player: {shown(player)} is barred for {seconds:,.0f} s more (allowed: from {until_ms} ms on)"
+        )
+        self.player = player
+        self.until_ms = until_ms
+        self.seconds = seconds
+
+
 class MatchFunctionFailed(MatchmakerError):
     """A match function of the user's raised something, or answered nothing that can be read; nobody was matched."""
 
@@ -170,6 +195,82 @@ class MatchFunctionFailed(MatchmakerError):
         self.reason = f"{type(fault).__name__}: {fault}"
         super().__init__(f"{function} failed: {self.reason}")
         self.function = function
+
+
+# -- ready checks and open matches ---------------------------------------------------------------------------------
+
+
+class UnknownCheck(MatchmakerError):
+    """No such ready check runs, and none ended within the realm's ``retain``."""
+
+    code = "unknown_check"
+
+    def __init__(self, check: str) -> None:
+        super().__init__(f"check: {shown(check)} is neither a ready check that runs nor one that ended lately")
+        self.check = check
+
+
+class CheckOver(MatchmakerError):
+    """The ready check has ended: ``outcome`` is ``matched``, ``declined``, ``no_answer`` or ``cancelled``."""
+
+    code = "check_over"
+
+    def __init__(self, check: str, outcome: str) -> None:
+        super().__init__(f"check: {shown(check)} is over ({outcome})")
+        self.check = check
+        self.outcome = outcome
+
+
+class NotInMatch(MatchmakerError):
+    """The player has no part in the match, or is not asked in the ready check; ``match`` is its id."""
+
+    code = "not_in_match"
+
+    def __init__(self, match: str, player: str) -> None:
+        super().__init__(f"player: {shown(player)} is not part of {match}")
+        self.field = "player"
+        self.match = match
+        self.player = player
+
+
+class AlreadyReported(MatchmakerError):
+    """Who reports has told another result of the match before: ``ranks``, one a team; the first report stands."""
+
+    code = "already_reported"
+
+    def __init__(self, match: str, player: str, ranks: Sequence[int]) -> None:
+        told = ", ".join(map(str, ranks))
+        super().__init__(
+            f"ranks: {shown(player)} has reported {told} of match {match}, or others who left, and it stands"
+        )
+        self.field = "ranks"
+        self.match = match
+        self.player = player
+        self.ranks = tuple(ranks)
+
+
+class MatchOver(MatchmakerError):
+    """The match has ended: ``outcome`` is ``played``, ``aborted`` or ``abandoned``, or ``disputed`` to a leave."""
+
+    code = "match_over"
+
+    def __init__(self, match: str, outcome: str) -> None:
+        super().__init__(f"match: {shown(match)} is over ({outcome})")
+        self.match = match
+        self.outcome = outcome
+
+
+class TooLate(MatchmakerError):
+    """Players may abort the match for ``seconds`` from its making, and only before anybody reported."""
+
+    code = "too_late"
+
+    def __init__(self, match: str, seconds: float) -> None:
+        super().__init__(
+            f"match: {shown(match)} is no longer for a player to abort (allowed: for {seconds:g} s, before any report)"
+        )
+        self.match = match
+        self.seconds = seconds
 
 
 # -- what became of a wait -------------------------------------------------------------------------------------------
@@ -309,14 +410,16 @@ class DatabaseSchema(MatchmakerError):
 
 
 class UnknownPlayer(MatchmakerError):
-    """The database has no such player in this realm."""
+    """The database has no such player in this realm, or the realm no rating of the player in the ``queue`` named."""
 
     code = "unknown_player"
 
-    def __init__(self, player: str, realm: str) -> None:
-        super().__init__(f"player: {shown(player)} is not known in realm {realm!r}")
+    def __init__(self, player: str, realm: str, queue: str = "") -> None:
+        what = f"has no rating in queue {queue!r} of" if queue else "is not known in"
+        super().__init__(f"player: {shown(player)} {what} realm {realm!r}")
         self.player = player
         self.realm = realm
+        self.queue = queue
 
 
 class EmbeddedServerError(MatchmakerError):

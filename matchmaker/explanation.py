@@ -175,6 +175,12 @@ def _ending(explanation: Explanation) -> str:
     ended = ticket.enqueued_ms if ticket.ended_ms is None else ticket.ended_ms
     player, queue = plain(ticket.player), plain(ticket.queue)
     when = f"{span(explanation.now_ms - ended)} ago, after {span(ended - ticket.enqueued_ms)} in {queue}"
+    if ticket.check is not None:
+        others = ", ".join(plain(one) for one in ticket.check.players if one != ticket.player)
+        left = span(max(0, ticket.check.until_ms - explanation.now_ms))
+        return (
+            f"{player} is asked to accept a match with {others} in {queue}: {left} are left, check {ticket.check.id}."
+        )
     if ticket.match is not None:
         others = ", ".join(plain(one) for one in ticket.match.opponents_of(ticket.player))
         return f"{player} was matched with {others} {when}: gap {points(ticket.match.gap)}."

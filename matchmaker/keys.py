@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+OPEN_LINE = "!open"
+"""Stands among the lines of ``due`` for ready checks and open matches, which end at a moment. No line has the name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -126,17 +129,68 @@ class Keys:
         """Two rotating hashes: player -> whom it met lately."""
         return self.prefix + "met:0", self.prefix + "met:1"
 
+    @property
+    def checks(self) -> str:
+        """Hash: ready check that runs -> JSON of it."""
+        return self.prefix + "checks"
+
+    @property
+    def checking(self) -> str:
+        """Hash: ticket -> the ready check it is in."""
+        return self.prefix + "checking"
+
+    @property
+    def matches(self) -> str:
+        """Hash: open or disputed match -> JSON of it."""
+        return self.prefix + "matches"
+
+    @property
+    def bodies(self) -> str:
+        """Hash: ready check or open match -> body of its event."""
+        return self.prefix + "bodies"
+
+    @property
+    def playing(self) -> str:
+        """Hash: as :attr:`ended`, of those whose match is open."""
+        return self.prefix + "playing"
+
+    @property
+    def deadlines(self) -> str:
+        """Sorted set: ``c:<ready check>``, ``m:<match>`` -> realm ms at which it is over."""
+        return self.prefix + "deadlines"
+
+    @property
+    def estimates(self) -> str:
+        """Hash: queue -> how long its tickets wait lately, as JSON (see ``matchmaker/estimates.py``)."""
+        return self.prefix + "estimates"
+
+    @property
+    def estimating(self) -> str:
+        """String that lapses: somebody just made :attr:`estimates`."""
+        return self.prefix + "estimating"
+
+    @property
+    def penalties(self) -> str:
+        """Hash: player -> level, moment of the last offence and moment until which it is barred (realm ms)."""
+        return self.prefix + "penalties"
+
+    @property
+    def penalised(self) -> str:
+        """Sorted set: player -> realm ms at which its penalties are forgotten."""
+        return self.prefix + "penalised"
+
     def rated_keys(self, queue: str) -> tuple[str, ...]:
         """KEYS 1-15 of the script that looks up ratings."""
         return (*self.line_keys(queue), self.ratings(queue), self.deviations(queue))
 
-    def ratings(self, queue: str) -> str:
-        """Sorted set: player -> rating in the queue, for tickets that bring none; at once the queue's ranking."""
-        return f"{self.prefix}ratings:{queue}"
+    def ratings(self, queue: str, side: str = "") -> str:
+        """Sorted set: player -> rating in the queue, or on a side of it, for tickets that bring none; at once the
+        ranking."""
+        return f"{self.prefix}ratings:{queue}:{side}" if side else f"{self.prefix}ratings:{queue}"
 
-    def deviations(self, queue: str) -> str:
+    def deviations(self, queue: str, side: str = "") -> str:
         """Hash: player -> deviation of the rating in :meth:`ratings` as text, \"\" where it is known to have none."""
-        return f"{self.prefix}deviations:{queue}"
+        return f"{self.prefix}deviations:{queue}:{side}" if side else f"{self.prefix}deviations:{queue}"
 
     @property
     def channel_prefix(self) -> str:

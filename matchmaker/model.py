@@ -7,31 +7,24 @@ send.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import from_json
-from ulid import ULID
 
 from matchmaker.errors import InvalidInput
-from matchmaker.terms import MEMBERS, NOTHING, Attribute, Frozen, Side, check_terms, has_terms, terms_of
+from matchmaker.outcomes import By, Outcome, Report, Result, parse_result
+from matchmaker.terms import MEMBERS, NOTHING, Attribute, Frozen, Side
+from matchmaker.ticket_request import TicketRequest, new_ticket_id
 from matchmaker.values import (
-    BOUNDS,
     DATA_BYTES,
     EVENT_PATTERN,
     MOST_POINTS,
     NAME_PATTERN,
     PLAYER_BYTES,
-    Data,
-    Deviation,
     Name,
-    PlayerId,
-    Rating,
-    TicketId,
     checked_text,
 )
 
@@ -42,11 +35,16 @@ __all__ = [
     "NAME_PATTERN",
     "PLAYER_BYTES",
     "Attribute",
+    "By",
     "Event",
     "EventKind",
     "Match",
     "Name",
+    "Outcome",
     "Player",
+    "ReadyCheck",
+    "Report",
+    "Result",
     "Side",
     "Team",
     "Ticket",
@@ -55,6 +53,7 @@ __all__ = [
     "checked_text",
     "event_order",
     "new_ticket_id",
+    "parse_check",
     "parse_event",
     "parse_match",
     "parse_message",
@@ -62,78 +61,12 @@ __all__ = [
 ]
 
 
-def new_ticket_id() -> str:
-    """A fresh ticket id: a ULID, unique without asking anybody."""
-    return str(ULID())
-
-
-_FIELDS = ("player", "rating", "deviation", "data", "ticket")
-_CHECK = TypeAdapter(
-    tuple[PlayerId, Rating | None, Deviation | None, Data, TicketId], config=ConfigDict(strict=True)
-).validator.validate_python
-
-
-@dataclass(frozen=True, slots=True)
-class TicketRequest:
-    """One player's wish to be matched. ``ticket`` is the caller's id for it: the same id again is the same request.
-
-    :param rating: points, finite, within ±1,000,000; None for the one that is known of the player in the queue.
-    :param deviation: uncertainty of the rating in points, 0 to 1,000,000; None where nobody knows, and for the one
-        that is known with the rating.
-    :param data: opaque text that every event of the ticket carries back.
-    :param sides: what the player offers in queues with sides, by side: a rating, or a :class:`Side`.
-    :param ratings: ratings by queue, for a ticket in several queues; ``rating`` counts for those not named.
-    :param attributes: what rules compare: a text, a number, or a collection of texts each.
-    :param accepts: by attribute, the lowest and highest number of an opponent's.
-    :param pings: milliseconds, measured, by region.
-    :param region: where the player is, for queues that know servers by regions.
-    :param vetoes: by pool, the names that are not to be drawn.
-    :param avoid: players never to meet.
-    :raises InvalidInput: names the field, as in ``sides.bw.rating``, its value and what is allowed.
-    """
-
-    player: str
-    rating: float | None = None
-    deviation: float | None = None
-    data: str = ""
-    ticket: str = field(default_factory=new_ticket_id)
-    sides: Mapping[str, Side | float] | None = field(default=None, kw_only=True)
-    ratings: Mapping[str, Side | float] | None = field(default=None, kw_only=True)
-    attributes: Mapping[str, Attribute] | None = field(default=None, kw_only=True)
-    accepts: Mapping[str, tuple[float, float]] | None = field(default=None, kw_only=True)
-    pings: Mapping[str, float] | None = field(default=None, kw_only=True)
-    region: str | None = field(default=None, kw_only=True)
-    vetoes: Mapping[str, Sequence[str]] | None = field(default=None, kw_only=True)
-    avoid: Sequence[str] = field(default=(), kw_only=True)
-
-    def __post_init__(self) -> None:
-        try:
-            _CHECK((self.player, self.rating, self.deviation, self.data, self.ticket))
-        except ValidationError as refused:
-            place = refused.errors(include_url=False, include_context=False)[0]["loc"][0]
-            name = _FIELDS[int(place)]
-            raise InvalidInput(name, getattr(self, name), BOUNDS[name]) from None
-        if has_terms(self):
-            check_terms(self)
-
-    def as_json(self) -> str:
-        """The form that ``lua/enqueue.lua`` reads."""
-        body: dict[str, Any] = {"ticket": self.ticket, "player": self.player}
-        if self.rating is not None:
-            body["rating"] = float(self.rating)
-        if self.deviation is not None:
-            body["deviation"] = float(self.deviation)
-        if self.data:
-            body["data"] = self.data
-        if has_terms(self):
-            body |= terms_of(self)
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-
-
 class TicketState(StrEnum):
-    """Where a ticket stands; all but ``waiting`` are final."""
+    """Where a ticket stands; all but ``waiting`` and ``proposed`` (its match waits for its players to accept) are
+    final."""
 
     WAITING = "waiting"
+    PROPOSED = "proposed"
     MATCHED = "matched"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
@@ -155,7 +88,8 @@ class Ticket:
     ``match_id`` is set once it is matched; ``match`` too, except inside the match itself. ``reason`` says why a ticket
     was cancelled or expired. ``queues`` are all it waits in, ``queue`` the first of them, or the one it was matched in.
     A matched ticket says the ``side`` it plays and its ``choice`` there ("" for none); every other what it brought
-    besides one rating, as given: ``terms``, by the names of :class:`TicketRequest`.
+    besides one rating, as given: ``terms``, by the names of :class:`TicketRequest`. One that is proposed has the
+    ``check`` it is in, except inside the check itself.
     """
 
     id: str
@@ -172,6 +106,7 @@ class Ticket:
     side: str = ""
     choice: str = ""
     terms: Mapping[str, Any] = field(default=NOTHING, repr=False)
+    check: ReadyCheck | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.queues:
@@ -206,7 +141,8 @@ class Match:
     ``gap`` is the distance of the teams in points, ``value`` what the pass saw in the pair (points, not negative) after
     the ``price`` that rules put on it. ``region`` is where they play and ``ping`` the worse of theirs to it, in ms;
     ``server`` is where their regions lead, ``picks`` what was drawn, by pool; all empty where no rule says so.
-    ``proposed``: not a pass chose it but somebody's own function.
+    ``proposed``: not a pass chose it but somebody's own function. ``check`` is the ready check that came before it, ""
+    where there was none; ``until_ms`` the moment until which its result is awaited, None where none is.
     """
 
     id: str
@@ -222,6 +158,8 @@ class Match:
     server: str = ""
     picks: Mapping[str, str] = NOTHING
     proposed: bool = False
+    check: str = ""
+    until_ms: int | None = None
 
     @property
     def players(self) -> tuple[str, ...]:
@@ -245,20 +183,62 @@ class Match:
         return next((ticket for ticket in self.tickets if ticket.id == ticket_id), None)
 
 
+@dataclass(frozen=True, slots=True)
+class ReadyCheck:
+    """A match that waits for its players to accept, until ``until_ms``. Its id is that of the event that proposed it.
+
+    ``accepted`` are the players who have; nobody yet in the event itself. ``outcome`` is "" while it runs, then
+    ``matched`` (and ``match_id`` is set), ``declined``, ``no_answer`` or ``cancelled``. ``teams`` is empty where the
+    check is over and the realm no longer has the event.
+    """
+
+    id: str
+    queue: str
+    rules_version: int
+    at_ms: int
+    until_ms: int
+    teams: tuple[Team, ...]
+    accepted: frozenset[str] = frozenset()
+    outcome: str = ""
+    match_id: str | None = None
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        return tuple(player for team in self.teams for player in team.players)
+
+    @property
+    def tickets(self) -> tuple[Ticket, ...]:
+        return tuple(ticket for team in self.teams for ticket in team.tickets)
+
+    def ticket_of(self, ticket_id: str) -> Ticket | None:
+        """The ticket of that id, if it is part of this check."""
+        return next((ticket for ticket in self.tickets if ticket.id == ticket_id), None)
+
+
 class EventKind(StrEnum):
-    """What an event tells. ``rules`` goes to the stream only, the others also to their players."""
+    """What an event tells. ``rules`` and ``declined`` go to the stream only, the others also to their players."""
 
     ENQUEUED = "enqueued"
+    PROPOSED = "proposed"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    RETURNED = "returned"
     MATCHED = "matched"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    REPORTED = "reported"
+    LEFT = "left"
+    DISPUTED = "disputed"
+    FINISHED = "finished"
+    RATED = "rated"
     RULES = "rules"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """One entry of the realm's stream. ``prev`` is the player's event before it ("" when none is remembered, and in
-    the stream, which tells of all players). ``ticket`` or ``match`` holds what it is about; ``body`` all of it.
+    the stream, which tells of all players). ``ticket``, ``match``, ``check`` or ``result`` holds what it is about, if
+    it tells all of that; ``body`` all of the event.
     """
 
     id: str
@@ -269,6 +249,18 @@ class Event:
     ticket: Ticket | None = None
     match: Match | None = None
     body: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    check: ReadyCheck | None = None
+    result: Result | None = None
+
+    @property
+    def match_id(self) -> str:
+        """The match that it is about, "" for none."""
+        return self.id if self.kind is EventKind.MATCHED else self.body.get("match", "")
+
+    @property
+    def check_id(self) -> str:
+        """The ready check that it is about, or that its match came from, "" for none."""
+        return self.id if self.kind is EventKind.PROPOSED else self.body.get("check", "")
 
 
 def event_order(event_id: str) -> tuple[int, int]:
@@ -279,7 +271,8 @@ def event_order(event_id: str) -> tuple[int, int]:
 
 _TERMS = frozenset((*MEMBERS, "queues"))
 _KINDS = {kind.value: kind for kind in EventKind}
-_OF_A_RULE = frozenset(("price", "region", "server", "picks", "proposed"))
+_OF_A_RULE = frozenset(("price", "region", "server", "picks", "proposed", "check", "until"))
+_OF_A_TICKET = frozenset((EventKind.ENQUEUED, EventKind.CANCELLED, EventKind.EXPIRED, EventKind.RETURNED))
 
 
 def _parse_ticket(
@@ -299,16 +292,16 @@ def _parse_ticket(
     return Ticket(id_, queue, (player,), enqueued_ms, state, data, ended_ms, reason, queues=queues, terms=terms)
 
 
-def _parse_member(body: Mapping[str, Any], match_id: str, queue: str, at: int) -> Ticket:
-    """A ticket of a match."""
+def _parse_member(body: Mapping[str, Any], match_id: str | None, queue: str, at: int) -> Ticket:
+    """A ticket of a match; of a ready check without the id of one."""
     return Ticket(
         body["ticket"],
         queue,
         (Player(body["player"], float(body["rating"]), body.get("deviation")),),
         at - int(body["waited_ms"]),
-        TicketState.MATCHED,
+        TicketState.PROPOSED if match_id is None else TicketState.MATCHED,
         body.get("data", ""),
-        at,
+        None if match_id is None else at,
         "",
         match_id,
         None,
@@ -339,7 +332,26 @@ def parse_match(match_id: str, body: Mapping[str, Any]) -> Match:
         server=body.get("server", ""),
         picks=Frozen(body.get("picks", {})),
         proposed=bool(body.get("proposed")),
+        check=body.get("check", ""),
+        until_ms=int(body["until"]) if "until" in body else None,
     )
+
+
+def parse_check(check_id: str, body: Mapping[str, Any]) -> ReadyCheck:
+    """The ready check that a ``proposed`` event body describes, as nobody has answered yet."""
+    at, queue = int(body["at"]), body["queue"]
+    teams = tuple(Team(tuple(_parse_member(one, None, queue, at) for one in team)) for team in body["teams"])
+    return ReadyCheck(check_id, queue, int(body["rules"]), at, int(body["until"]), teams)
+
+
+def _parse_told(kind: EventKind, body: Mapping[str, Any], queue: str, at: int) -> Ticket:
+    """The ticket that an event of one ticket alone describes."""
+    if kind is EventKind.ENQUEUED:
+        return _parse_ticket(body, queue, at)
+    enqueued_ms = at - int(body["waited_ms"])
+    if kind is EventKind.RETURNED:
+        return _parse_ticket(body, queue, enqueued_ms)
+    return _parse_ticket(body, queue, enqueued_ms, TicketState(kind.value), at, body["reason"])
 
 
 def parse_event(event_id: str, prev: str, text: str) -> Event:
@@ -348,14 +360,17 @@ def parse_event(event_id: str, prev: str, text: str) -> Event:
     kind, at, queue = _KINDS[body["event"]], int(body["at"]), body["queue"]
     ticket: Ticket | None = None
     match: Match | None = None
+    check: ReadyCheck | None = None
+    result: Result | None = None
     if kind is EventKind.MATCHED:
         match = parse_match(event_id, body)
-    elif kind is EventKind.ENQUEUED:
-        ticket = _parse_ticket(body, queue, at)
-    elif kind is not EventKind.RULES:
-        waited, state = int(body["waited_ms"]), TicketState(kind.value)
-        ticket = _parse_ticket(body, queue, at - waited, state, at, body["reason"])
-    return Event(event_id, kind, at, queue, prev, ticket, match, body)
+    elif kind in _OF_A_TICKET:
+        ticket = _parse_told(kind, body, queue, at)
+    elif kind is EventKind.PROPOSED:
+        check = parse_check(event_id, body)
+    elif kind is EventKind.FINISHED:
+        result = parse_result(body)
+    return Event(event_id, kind, at, queue, prev, ticket, match, body, check, result)
 
 
 def parse_message(text: str) -> Event:
@@ -365,7 +380,10 @@ def parse_message(text: str) -> Event:
 
 
 def ticket_of_event(event: Event, ticket_id: str) -> Ticket | None:
-    """The ticket as the event left it, with its match."""
+    """The ticket as the event left it, with its match or ready check."""
+    if event.check is not None:
+        proposed = event.check.ticket_of(ticket_id)
+        return replace(proposed, check=event.check) if proposed else None
     if event.match is None:
         return event.ticket
     ticket = event.match.ticket_of(ticket_id)

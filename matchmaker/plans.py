@@ -152,7 +152,8 @@ def cancel_plan(calls: Calls, queue: str, kind: str, id_: str, reason: str) -> P
     question only follows when a player's ticket ended and a new one began elsewhere in between."""
     while True:
         answer: Ticket | Elsewhere = yield calls.cancel(queue, kind, id_, reason)
-        if isinstance(answer, Ticket):
+        # One that still waits was in a ready check whose time was over: the call ended that, and nothing of the ticket.
+        if isinstance(answer, Ticket) and answer.state is not TicketState.WAITING:
             return answer
         queue = answer.queue
 
@@ -220,6 +221,7 @@ def _together(one: PassReport, other: PassReport, shown: int) -> PassReport:
         value=one.value + other.value,
         next_ms=min(moments, default=None),
         matches=(one.matches + other.matches)[:shown],
+        checks=(one.checks + other.checks)[:shown],
     )
 
 

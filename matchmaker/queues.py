@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matchmaker import errors
 from matchmaker.calls import Calls
-from matchmaker.model import Attribute, Match, Side, Ticket, TicketRequest, checked_text
+from matchmaker.model import Attribute, Match, ReadyCheck, Side, Ticket, TicketRequest, checked_text
 from matchmaker.plans import (
     attempt_plan,
     cancel_plan,
@@ -85,8 +85,9 @@ class QueueService:
         plan = cancel_plan(self._calls, self.queue, "player", checked_text("player", player), reason)
         return self._runner.run(plan)
 
-    def remove_matched_players(self, one: str, other: str) -> Match:
-        """Makes the match of two waiting tickets that the caller chose, and takes both off the line, in one step.
+    def remove_matched_players(self, one: str, other: str) -> Match | ReadyCheck:
+        """Makes the match of two waiting tickets that the caller chose, or begins its ready check where the queue has
+        one, and takes both off the line, in one step.
 
         :raises TicketsChanged: names those that no longer wait here; then nothing changed.
         """

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
-from matchmaker.model import Event, Match
+from matchmaker.model import Event, Match, ReadyCheck, Report
 from matchmaker.rules import QueueRules
 from matchmaker.scripts import Reply
 
@@ -24,9 +26,10 @@ class Elsewhere:
 class PassReport:
     """What one pass did. ``value`` and gaps are points; moments are realm ms, None where nothing is due or expires.
 
-    ``looked`` counts places of the line, ``made`` matches; ``matches`` repeats the first of them, as many as were asked
-    for. ``next_ms`` is when this line wants its next pass, ``due_ms`` and ``due_line`` when and where the realm does,
-    ``ends_ms`` when its next ticket expires. ``work`` says that new rules left the line slow work to go on with.
+    ``looked`` counts places of the line, ``made`` matches and ready checks; ``matches`` and ``checks`` repeat the first
+    of them, as many as were asked for. ``next_ms`` is when this line wants its next pass, ``due_ms`` and ``due_line``
+    when and where the realm does (``keys.OPEN_LINE``: something is over), ``ends_ms`` when its next ticket expires.
+    ``work`` says that new rules left the line slow work to go on with.
     """
 
     now_ms: int
@@ -39,6 +42,71 @@ class PassReport:
     ends_ms: int | None
     work: bool
     matches: tuple[Match, ...]
+    checks: tuple[ReadyCheck, ...] = ()
+
+
+class MatchState(StrEnum):
+    """Where a match that is not finished stands: reports are awaited, or an operator has to decide."""
+
+    OPEN = "open"
+    DISPUTED = "disputed"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMatch:
+    """A match that is not finished. ``until_ms`` is the moment until which reports are awaited while it is open.
+
+    ``teams`` are players, ``reports`` what was said by whom: a player, or ``server:<name>``. ``match`` is the match
+    itself where one was asked for.
+    """
+
+    id: str
+    queue: str
+    rules_version: int
+    at_ms: int
+    until_ms: int
+    state: MatchState
+    teams: tuple[tuple[str, ...], ...]
+    reports: Mapping[str, Report]
+    left: tuple[str, ...]
+    match: Match | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An accept that waits for others: so many of the players who are needed have accepted."""
+
+    check: str
+    accepted: int
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """A decline; ``penalty_until_ms`` is the moment until which the player is barred for it, None for not at all."""
+
+    check: str
+    ticket: str
+    penalty_until_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What was told of the match is known, and the match is not finished by it."""
+
+    match_id: str
+    state: MatchState
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """What was over its time: ``ended`` counts ready checks and matches; the rest is the agenda of a pass."""
+
+    now_ms: int
+    ended: int
+    due_ms: int | None
+    due_line: str
+    ends_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,13 @@ T = TypeVar("T")
 
 
 class Ratings(Protocol):
-    """Where runners look ratings up (see ``store/lookup.py``). Each answer is bounded in time."""
+    """Where a runner looks ratings up (see ``store/lookup.py``). Each answer is bounded in time."""
 
     def find(self, wanted: Lookup) -> Found: ...
+
+
+class AsyncRatings(Protocol):
+    """As :class:`Ratings`, awaited."""
 
     async def awaited(self, wanted: Lookup) -> Found: ...
 
@@ -162,7 +166,7 @@ def _cancellable() -> Iterator[None]:
 class AsyncRunner:
     """Drives plans over an asyncio client; the same steps as :class:`Runner`, awaited."""
 
-    def __init__(self, client: redis.asyncio.Redis, ratings: Ratings | None = None) -> None:
+    def __init__(self, client: redis.asyncio.Redis, ratings: AsyncRatings | None = None) -> None:
         self.client = client
         self.ratings = ratings
         self._execute: Callable[..., Awaitable[Any]] = client.execute_command

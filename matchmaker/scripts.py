@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,12 +22,13 @@ from importlib import resources
 
 from matchmaker import errors
 
-SCHEMA = "2"
+SCHEMA = "3"
 """The newest version of a realm's stored form that scripts write (``lua/lib/realm.lua``)."""
 
-SCHEMAS = ("1", SCHEMA)
+SCHEMAS = ("1", "2", SCHEMA)
 """Versions that scripts work on: a realm is of the first one until it has a queue with constraints or a ticket in
-several queues. They refuse to write into any other."""
+several queues, and of the third from its first queue with ready checks or results on. They refuse to write into any
+other."""
 
 _INCLUDE = re.compile(r"^-- @include (.+)$", re.MULTILINE)
 _LAZY = re.compile(r"^-- @lazy (\w+): (.+)$", re.MULTILINE)
@@ -40,7 +42,20 @@ class Reply(StrEnum):
     MATCHED = "matched"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    PROPOSED = "proposed"
+    # how a ready check or a match stands
+    CHECKING = "checking"
+    OPEN = "open"
+    DISPUTED = "disputed"
+    FINISHED = "finished"
     # what was done
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    REPORTED = "reported"
+    LEFT = "left"
+    LAPSED = "lapsed"
+    RATED = "rated"
+    GAP = "gap"
     PASSED = "passed"
     PEEKED = "peeked"
     OVERDUE = "overdue"
@@ -61,6 +76,14 @@ class Reply(StrEnum):
     ALREADY_WAITING = "already_waiting"
     TICKET_REUSED = "ticket_reused"
     CHANGED = "changed"
+    IN_MATCH = "in_match"
+    PENALISED = "penalised"
+    CHECK_OVER = "check_over"
+    STRANGER = "stranger"
+    ALREADY_REPORTED = "already_reported"
+    MATCH_OVER = "match_over"
+    TOO_LATE = "too_late"
+    UNKNOWN_CHECK = "unknown_check"
     RATING_UNKNOWN = "rating_unknown"
     UNKNOWN_QUEUE = "unknown_queue"
     UNKNOWN_TICKET = "unknown_ticket"
@@ -73,6 +96,32 @@ class Reply(StrEnum):
 
 def refusal(realm: str, reply: Sequence[str]) -> errors.MatchmakerError | None:
     """The error that a reply stands for; None for a reply that refuses nothing."""
+    return _of_lifecycle(reply) or _of_any(realm, reply)
+
+
+def _of_lifecycle(reply: Sequence[str]) -> errors.MatchmakerError | None:
+    """The refusals that ready checks and open matches brought."""
+    match reply:
+        case [Reply.IN_MATCH, player, match]:
+            return errors.PlayerInMatch(player, match)
+        case [Reply.PENALISED, player, until_ms, left_ms]:
+            return errors.Penalised(player, int(until_ms), int(left_ms) / 1000)
+        case [Reply.CHECK_OVER, check, outcome]:
+            return errors.CheckOver(check, outcome)
+        case [Reply.STRANGER, match, player]:
+            return errors.NotInMatch(match, player)
+        case [Reply.ALREADY_REPORTED, match, who, ranks]:
+            return errors.AlreadyReported(match, who, json.loads(ranks))
+        case [Reply.MATCH_OVER, match, outcome]:
+            return errors.MatchOver(match, outcome)
+        case [Reply.TOO_LATE, match, abort_ms]:
+            return errors.TooLate(match, int(abort_ms) / 1000)
+        case [Reply.UNKNOWN_CHECK, check]:
+            return errors.UnknownCheck(check)
+    return None
+
+
+def _of_any(realm: str, reply: Sequence[str]) -> errors.MatchmakerError | None:
     match reply:
         case [Reply.INVALID, field, bound]:
             return errors.InvalidInput(field, "the value sent", bound)

@@ -34,6 +34,8 @@ BOUNDS: Final[Mapping[str, str]] = {
     "deviation": "a finite number, 0 … 1,000,000, or nothing",
     "data": f"text, at most {DATA_BYTES:,} bytes of UTF-8 without control characters",
     "after": "an event's id, as in 1732374000123-0",
+    "match": "a match's id, as in 1732374000123-0",
+    "check": "a ready check's id, as in 1732374000123-0",
 }
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -68,11 +70,13 @@ _CHECKS: Mapping[str, TypeAdapter[str]] = {
     "ticket": TypeAdapter(TicketId),
     "player": TypeAdapter(PlayerId),
     "after": TypeAdapter(EventId),
+    "match": TypeAdapter(EventId),
+    "check": TypeAdapter(EventId),
 }
 
 
 def checked_text(name: str, value: object) -> str:
-    """``value`` if it may be a ``name`` (queue, realm, ticket, player or after), else :class:`InvalidInput`."""
+    """``value`` if it may be a ``name`` (a key of :data:`_CHECKS`), else :class:`InvalidInput`."""
     try:
         return _CHECKS[name].validate_python(value)
     except ValidationError:

@@ -14,7 +14,7 @@ import redis.asyncio
 from matchmaker import aio
 from matchmaker.calls import Clock
 from matchmaker.client import Matchmaker
-from matchmaker.store.lookup import Transactions
+from matchmaker.store.queries import AsyncDatabase, Transactions
 
 FACES = ("threads", "asyncio")
 
@@ -42,6 +42,14 @@ class _Awaitable:
     def notifications(self) -> _Awaitable:
         return _Awaitable(self._blocking.notifications)
 
+    @property
+    def standings(self) -> _Awaitable:
+        return _Awaitable(self._blocking.standings)
+
+    @property
+    def records(self) -> _Awaitable:
+        return _Awaitable(self._blocking.records)
+
     def queue(self, name: str) -> _Awaitable:
         return _Awaitable(self._blocking.queue(name))
 
@@ -68,12 +76,14 @@ def face(
     server: str | redis.Redis | redis.asyncio.Redis,
     realm: str,
     clock: Clock | None = None,
-    database: Transactions | str | None = None,
+    database: AsyncDatabase | Transactions | str | None = None,
 ) -> aio.Matchmaker:
-    """A client of that kind, spoken to as the asyncio one."""
+    """A client of that kind, spoken to as the asyncio one. The blocking one takes no asyncio database."""
     if kind == "asyncio":
         return aio.Matchmaker(cast("str | redis.asyncio.Redis", server), realm, database=database, clock=clock)
-    blocking = Matchmaker(cast("str | redis.Redis", server), realm, database=database, clock=clock)
+    blocking = Matchmaker(
+        cast("str | redis.Redis", server), realm, database=cast("Transactions | str | None", database), clock=clock
+    )
     return cast(aio.Matchmaker, _Awaitable(blocking))
 
 

@@ -3,6 +3,7 @@
 - ``drain-<realm>``: brings the stream into Postgres until it is quiet.
 - ``tick-<realm>``: every 30 s by RQ's scheduler; asks for a drain, whatever became of the last one.
 - ``reconcile-<realm>``: every 10 min; names what the realm lost.
+- ``rest-<realm>``: once a day; shows deviations of those who do not play.
 
 A job is asked for with ``unique=True``: however many matchers ask, one runs. What stands in its way and will never end,
 because its worker was killed, is removed first.
@@ -27,6 +28,7 @@ QUEUE: Final = "matchmaker"
 
 TICK_SECONDS: Final = 30
 RECONCILE_SECONDS: Final = 600
+REST_SECONDS: Final = 86_400
 DRAIN_SECONDS: Final = 60
 """A drain leaves after so long, so that every realm has its turn."""
 
@@ -59,6 +61,7 @@ class Jobs:
             self._ask("tick", realm, repeat=Repeat(times=_FOR_EVER, interval=TICK_SECONDS), seconds=TICK_SECONDS)
             every = Repeat(times=_FOR_EVER, interval=RECONCILE_SECONDS)
             self._ask("reconcile", realm, repeat=every, seconds=RECONCILE_SECONDS)
+            self._ask("rest", realm, repeat=Repeat(times=_FOR_EVER, interval=REST_SECONDS), seconds=RECONCILE_SECONDS)
 
     def again(self, realm: str) -> None:
         """For a drain to ask, which cannot ask for itself while it runs: another one, behind all that is queued."""

@@ -20,7 +20,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
 import structlog
@@ -31,12 +31,21 @@ from matchmaker import errors
 from matchmaker.calls import Call, Calls
 from matchmaker.client import ANY_QUEUE
 from matchmaker.connect import SOCKET_TIMEOUT_SECONDS, connection_options
-from matchmaker.reports import Agenda, PassReport
+from matchmaker.keys import OPEN_LINE
+from matchmaker.reports import Agenda, Lapsed, PassReport
 from matchmaker.runner import Runner, parsed, request_of, typed_errors
 from matchmaker.server import matcher_name
+from workers.estimating import Estimator
 
 if TYPE_CHECKING:
     from workers.kicker import Kicker
+
+
+class Bell(Protocol):
+    """Somebody who is told that tickets of a realm were matched, or a match of it ended."""
+
+    def ring(self, realm: str) -> None: ...
+
 
 REREAD_SECONDS = 4.0
 """A matcher that hears nothing looks again after this long, less up to a quarter."""
@@ -54,6 +63,8 @@ lines wait for it too, unless something arrives in them: so it is less than the 
 STAND_IN_SECONDS = (0.2, 0.5)
 LINES_A_LOOK = 16
 EXPIRIES_A_CALL = 50
+LAPSES_A_CALL = 20
+"""Ready checks and open matches that one call ends, some 100 µs each."""
 
 log = structlog.get_logger()
 
@@ -73,17 +84,17 @@ class RealmWork:
     refused_at: float = -math.inf
     packed: dict[str, tuple[Call[PassReport], Any]] = field(default_factory=dict)
     absorbed_ms: int | None = None
-    counts: dict[str, int] = field(default_factory=lambda: {"passes": 0, "matches": 0, "expired": 0})
+    counts: dict[str, int] = field(default_factory=lambda: {"passes": 0, "matches": 0, "expired": 0, "lapsed": 0})
 
 
 class Matcher:
     """The loop of one process over its realms. ``run`` returns after :meth:`stop`, in the middle of nothing."""
 
     def __init__(
-        self, url: str, realms: Sequence[str], *, kicker: Kicker | None = None, rng: random.Random | None = None
+        self, url: str, realms: Sequence[str], *, bells: Sequence[Bell] = (), rng: random.Random | None = None
     ) -> None:
         self._url = url
-        self._kicker = kicker
+        self._bells = bells
         options = connection_options(url)
         self._client = redis.Redis.from_url(url, socket_timeout=SOCKET_TIMEOUT_SECONDS, **options)
         # Its own settings: a blocking pop must outlast no timeout below it, and is never sent twice by the library.
@@ -209,7 +220,7 @@ class Matcher:
 
     def _look(self, work: RealmWork) -> None:
         """Gives each line that is due or hinted at one pass, and sets the moment of the next look."""
-        report: PassReport | None = None
+        report: PassReport | Lapsed | None = None
         now, due, ends, found = 0, None, None, False
         try:
             if work.hints:
@@ -238,16 +249,23 @@ class Matcher:
         work.leads = work.leads or found
         self._set_timer(work, now, due, ends)
 
-    def _pass(self, work: RealmWork, lines: Sequence[str]) -> tuple[PassReport | None, bool]:
-        """One pass a line. Answers the last report, None if no line could be served, and whether there was work."""
-        found, last = False, None
+    def _pass(self, work: RealmWork, lines: Sequence[str]) -> tuple[PassReport | Lapsed | None, bool]:
+        """One pass a line, and an end to what is over. Answers the last report, None if no line could be served, and
+        whether there was work."""
+        found = False
+        last: PassReport | Lapsed | None = None
         for line in lines:
             try:
+                if line == OPEN_LINE:
+                    last = self._lapse(work)
+                    found = found or last.ended > 0
+                    continue
                 report = self._match(work, line)
                 work.counts["passes"] += 1
                 work.counts["matches"] += report.made
-                if report.made and self._kicker is not None:
-                    self._kicker.ring(work.calls.realm)
+                if report.made:
+                    for bell in self._bells:
+                        bell.ring(work.calls.realm)
                 if report.work:
                     report = self._runner.call(work.calls.tend(line))
             except errors.UnknownQueue:
@@ -274,6 +292,15 @@ class Matcher:
         except (exceptions.RedisError, OSError):
             self._passing.disconnect()
             return self._runner.call(packed[0])
+
+    def _lapse(self, work: RealmWork) -> Lapsed:
+        """Ends ready checks and open matches whose time is over; what is left is due at once."""
+        lapsed = self._runner.call(work.calls.lapse(LAPSES_A_CALL))
+        work.counts["lapsed"] += lapsed.ended
+        if lapsed.ended:
+            for bell in self._bells:
+                bell.ring(work.calls.realm)
+        return lapsed
 
     def _set_timer(self, work: RealmWork, now_ms: int, due_ms: int | None, ends_ms: int | None) -> None:
         self._sleep_at_most(work)
@@ -314,14 +341,16 @@ class Matcher:
 
 def run(url: str, realms: Sequence[str], *, rq_url: str | None = None) -> None:
     """A matcher until SIGTERM or SIGINT. With RQ's server given, recorders are told of matches at once."""
+    estimator = Estimator(url)
     kicker: Kicker | None = None
     if rq_url is not None:
         from workers.kicker import Kicker  # RQ costs a tenth of a second, and not everybody records
 
         kicker = Kicker(rq_url)
-    matcher = Matcher(url, realms, kicker=kicker)
+    matcher = Matcher(url, realms, bells=(estimator, kicker) if kicker else (estimator,))
     signal.signal(signal.SIGTERM, matcher.stop)
     signal.signal(signal.SIGINT, matcher.stop)
     matcher.run()
+    estimator.close()
     if kicker is not None:
         kicker.close()

@@ -30,7 +30,7 @@ from matchmaker import errors
 from matchmaker.calls import Batch, Call, Calls
 from matchmaker.connect import SOCKET_TIMEOUT_SECONDS, connection_options
 from matchmaker.keys import lines_of
-from matchmaker.model import Match
+from matchmaker.model import Match, ReadyCheck
 from matchmaker.proposals import SLICE_TICKETS, Choice, MatchFunction, Proposal, choose
 from matchmaker.reports import StoredRules
 from matchmaker.runner import Runner, typed_errors
@@ -337,10 +337,10 @@ class Proposer:
         if made and self._kicker is not None:
             self._kicker.ring(self._calls.realm)
 
-    def _note(self, now: Round, proposal: Proposal, answer: Match | errors.MatchmakerError) -> bool:
-        """Counts what became of a proposal; whether it is a match."""
+    def _note(self, now: Round, proposal: Proposal, answer: Match | ReadyCheck | errors.MatchmakerError) -> bool:
+        """Counts what became of a proposal; whether it is a match, or the ready check of one."""
         tickets = (proposal.one.id, proposal.other.id)
-        if isinstance(answer, Match):
+        if isinstance(answer, (Match, ReadyCheck)):
             now.slices.forget(tickets)
             return True
         if isinstance(answer, errors.TicketsChanged):

@@ -21,6 +21,7 @@ from matchmaker.store.connect import Database
 from matchmaker.store.drain import Drain
 from matchmaker.store.reconcile import Reconciliation
 from matchmaker.store.reconcile import reconcile as reconcile_realm
+from matchmaker.store.resting import show_grown
 from workers.jobs import DRAIN_SECONDS, Jobs
 from workers.leaving import Asked
 
@@ -55,6 +56,8 @@ def drain(realm: str) -> None:
             log.info(
                 "recorded", realm=realm, events=report.events, matches=report.matches, seconds=round(report.seconds, 3)
             )
+        if report.results or report.announced:
+            log.info("settled", realm=realm, results=report.results, rated=report.rated, announced=report.announced)
         if report.behind:
             jobs.again(realm)
 
@@ -65,6 +68,14 @@ def tick(realm: str) -> None:
         Jobs(client).drain(realm)
 
 
+def rest(realm: str) -> None:
+    """RQ job, once a day: shows how uncertain the ratings of those have become who do not play."""
+    with _places() as (client, database, _):
+        shown = show_grown(client, database, realm)
+    if shown:
+        log.info("deviations shown", realm=realm, players=shown)
+
+
 def reconcile(realm: str) -> None:
     """RQ job, every 10 min: marks and names what the realm has lost."""
     with _places() as (client, database, _):
@@ -72,7 +83,7 @@ def reconcile(realm: str) -> None:
 
 
 def _tell_losses(found: Reconciliation, realm: str) -> None:
-    if found.lost_tickets or found.lost_matches:
+    if found.lost_tickets or found.lost_matches or found.lost_results:
         log.error(
             "the server lost acknowledged writes",
             realm=realm,
@@ -80,6 +91,8 @@ def _tell_losses(found: Reconciliation, realm: str) -> None:
             matches=found.lost_matches[:20],
             lost_tickets=len(found.lost_tickets),
             lost_matches=len(found.lost_matches),
+            results=found.lost_results[:20],
+            lost_results=len(found.lost_results),
         )
 
 

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import redis.asyncio
 
 from matchmaker import errors
+from matchmaker.aio.matches import MatchService, MatchVerbs
 from matchmaker.aio.notifications import Listener, NotificationService
 from matchmaker.aio.queues import QueueService
+from matchmaker.aio.reads_face import Records, Standings
 from matchmaker.calls import Calls, Clock
 from matchmaker.client import (
     ANY_QUEUE,
     MOST_BACKLOG,
     RETAIN_SECONDS,
     cancel_target,
-    outcome,
-    raise_if_over,
+    check_of,
+    match_of,
     ticket_id,
+    told_of,
 )
 from matchmaker.connect import open_async_client
+from matchmaker.estimate_plan import checked_wait, estimate_plan, estimate_ticket_plan
+from matchmaker.estimates import Estimate
 from matchmaker.explanation import Explanation
 from matchmaker.hindsight import TICKETS, regret_of, windows_plan
-from matchmaker.model import Attribute, Match, Side, Ticket, TicketRequest, checked_text, new_ticket_id
+from matchmaker.model import Attribute, Match, ReadyCheck, Side, Ticket, TicketRequest, checked_text, new_ticket_id
 from matchmaker.plans import (
     apply_plan,
     cancel_plan,
@@ -37,11 +42,14 @@ from matchmaker.regret import Regret
 from matchmaker.reports import PassReport, QueueChange, RealmStats, StoredRules
 from matchmaker.rules import QueueRules
 from matchmaker.runner import AsyncRunner, typed_errors
-from matchmaker.store.lookup import Transactions, opened_lookup
+from matchmaker.store.lookup import opened_async_lookup
+from matchmaker.store.queries import AsyncDatabase, Transactions
 from matchmaker.values import checked_queues
 
+T = TypeVar("T")
 
-class Matchmaker:
+
+class Matchmaker(MatchVerbs):
     """One realm on one Redis server; see :class:`matchmaker.client.Matchmaker`, whose methods these are, awaited."""
 
     def __init__(
@@ -49,15 +57,17 @@ class Matchmaker:
         redis_or_url: redis.asyncio.Redis | str,
         realm: str = "main",
         *,
-        database: Transactions | str | None = None,
+        database: AsyncDatabase | Transactions | str | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._owns_client = isinstance(redis_or_url, str)
         self.redis = open_async_client(redis_or_url) if isinstance(redis_or_url, str) else redis_or_url
         self.calls = Calls(checked_text("realm", realm), clock)
-        self._ratings = opened_lookup(database, realm)
+        self._ratings = opened_async_lookup(database, realm)
         self.runner = AsyncRunner(self.redis, self._ratings)
         self.notifications = NotificationService(self.redis, realm)
+        self.standings = Standings(self.runner, self.calls)
+        self.records = Records(self._ratings.database if self._ratings else None, realm)
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,13 +79,18 @@ class Matchmaker:
         """Ends all listeners, and the connection unless it is the caller's."""
         await self.notifications.close()
         if self._ratings:
-            await asyncio.to_thread(self._ratings.close)
+            await self._ratings.close()
         if self._owns_client:
             await self.redis.aclose()
 
     def queue(self, name: str) -> QueueService:
         """The verbs on one queue."""
         return QueueService(self.runner, self.calls, name)
+
+    @property
+    def matches(self) -> MatchService:
+        """The verbs on ready checks and open matches, which this class has too."""
+        return MatchService(self.runner, self.calls)
 
     async def enqueue(
         self,
@@ -140,27 +155,41 @@ class Matchmaker:
         return await self.runner.call(self.calls.explain("player", checked_text("player", player), most))
 
     async def wait_for_match(self, ticket: Ticket | str, timeout: float) -> Match:
+        return await self._wait(ticket, timeout, match_of)
+
+    async def wait_for_check(self, ticket: Ticket | str, timeout: float) -> ReadyCheck | Match:
+        return await self._wait(ticket, timeout, check_of)
+
+    async def _wait(self, ticket: Ticket | str, timeout: float, found: Callable[[Ticket], T | None]) -> T:
         known = await self.status(ticket)
-        raise_if_over(known)
-        if known.match is not None:
-            return known.match
+        result = found(known)
+        if result is not None:
+            return result
         try:
             async with asyncio.timeout(timeout), await self.notifications.subscribe(known.player) as listener:
                 await listener.ready(timeout)
-                current = await self.status(known.id)
-                raise_if_over(current)
-                if current.match is not None:
-                    return current.match
-                while True:
+                result = found(await self.status(known.id))
+                while result is None:
                     event = await listener.get()
-                    match = outcome(event, known.id) if event is not None else None
-                    if match is not None:
-                        return match
+                    told = told_of(event, known.id) if event is not None else None
+                    result = found(told) if told else None
+                    if result is not None and event is not None and event.check is not None:
+                        result = found(await self.status(known.id))
+                return result
         except TimeoutError:
             raise errors.WaitTimeout(known.id, timeout) from None
 
     async def listen(self, player: str, after: str = "") -> Listener:
         return await self.notifications.subscribe(player, after)
+
+    async def estimate(
+        self, queue: str, rating: float, *, waited_seconds: float = 0.0, side: str = ""
+    ) -> Estimate | None:
+        plan = estimate_plan(self.calls, queue, *checked_wait(rating, waited_seconds), side)
+        return await self.runner.run(plan)
+
+    async def estimate_ticket(self, ticket: Ticket | str) -> Estimate | None:
+        return await self.runner.run(estimate_ticket_plan(self.calls, ticket_id(ticket)))
 
     async def snapshot(self, queue: str) -> list[Ticket]:
         return await self.queue(queue).get_snapshot()

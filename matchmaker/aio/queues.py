@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matchmaker import errors
 from matchmaker.calls import Calls
-from matchmaker.model import Attribute, Match, Side, Ticket, TicketRequest, checked_text
+from matchmaker.model import Attribute, Match, ReadyCheck, Side, Ticket, TicketRequest, checked_text
 from matchmaker.plans import (
     attempt_plan,
     cancel_plan,
@@ -69,7 +69,7 @@ class QueueService:
         plan = cancel_plan(self._calls, self.queue, "player", checked_text("player", player), reason)
         return await self._runner.run(plan)
 
-    async def remove_matched_players(self, one: str, other: str) -> Match:
+    async def remove_matched_players(self, one: str, other: str) -> Match | ReadyCheck:
         return await self._runner.call(
             self._calls.pair(self.queue, checked_text("ticket", one), checked_text("ticket", other))
         )

@@ -10,6 +10,7 @@ import redis
 
 from matchmaker import errors
 from matchmaker.checker.constrained import Judge, TermedLook, confirmed, suspects
+from matchmaker.checker.going_on import OPEN_LINE, judge_going_on, judge_overdue
 from matchmaker.checker.ledger import NOTHING_KNOWN, Ledger, Story
 from matchmaker.checker.lines import (
     PAIRS_AT_ONCE,
@@ -29,6 +30,7 @@ from matchmaker.checker.picture import Picture, SharpPicture, of_side, read_rule
 from matchmaker.checker.records import text_of
 from matchmaker.checker.report import Report
 from matchmaker.checker.source import Source, realm_now
+from matchmaker.checker.stages import OUTCOMES
 from matchmaker.checker.terms import Place, places_told
 from matchmaker.checker.tickets import in_order, judge_player, judge_ticket
 from matchmaker.checker.versions import Versions
@@ -77,6 +79,7 @@ def check(
             raise errors.UnknownRealm(realm)
         if text_of(meta[b"schema"]) not in SCHEMAS:
             raise errors.UpgradeNeeded(text_of(meta[b"schema"]), SCHEMA)
+        source.has_stages = text_of(meta[b"schema"]) == SCHEMA
         return _Check(source, known, promptness, deep, proposals).run(matchers_alive)
 
 
@@ -99,11 +102,16 @@ class _Check:
         self._follow()
         found = [*self._pairs(picture, moment, matchers_alive)]
         found += self._states(picture)
-        found += judge_due(source, sorted({*picture.certificates, *(queue for queue, _ in source.scores(keys.due))}))
+        lines = {*picture.certificates, *(line for line, _ in source.scores(keys.due))}
+        found += judge_due(source, sorted(lines - {OPEN_LINE}))
+        if source.has_stages:
+            found += judge_going_on(source, ledger, deep=self._deep)
         if self._deep:
             found += judge_met(source, ledger, picture)
         if matchers_alive:
             found += self._expiries(moment)
+            if source.has_stages:
+                found += judge_overdue(source, moment, self._promptness.grace_ms)
         # Versions are read after every event that names one, and are never taken away.
         versions = Versions(dict(source.hash_fields(keys.rules)))
         found += [Violation(Code.RULES_BROKEN, f"the realm's rules {name} cannot be read") for name in versions.broken]
@@ -212,7 +220,9 @@ class _Check:
                 stored = certificates.get(pair.one.ticket), certificates.get(pair.other.ticket)
                 if comes_late(rules, pair, stored, picture.now_ms):
                     late.append(pair)
-                if matchers_alive and is_overdue(rules, pair, moment - self._promptness.grace_ms, in_force):
+                if matchers_alive and is_overdue(
+                    rules, pair, moment - self._promptness.grace_ms, max(in_force, self._back(pair, picture))
+                ):
                     overdue.append(pair)
         yield from self._confirmed(late, self._comes_late, Code.CERTIFICATE_LATE, late_text)
         yield from self._confirmed(overdue, self._is_overdue, Code.PAIR_OVERDUE, overdue_text)
@@ -237,7 +247,17 @@ class _Check:
         if rules is None or look.view is None:
             return False
         in_force = in_force_since(self._ledger, look.pair.queue, look.view.version)
-        return is_overdue(rules, look.pair, look.now_ms - self._promptness.grace_ms, in_force)
+        since = max(in_force, self._back(look.pair))
+        return is_overdue(rules, look.pair, look.now_ms - self._promptness.grace_ms, since)
+
+    def _back(self, pair: Pair, picture: Picture | None = None) -> int:
+        """Realm ms since which both stand in the line again, after a ready check that failed; 0 for long ago."""
+        back = [self._ledger.returned_ms.get(ticket.ticket, 0) for ticket in (pair.one, pair.other)]
+        if picture is not None and self._source.has_stages:
+            # The record names the newest event; without the stream that is all that tells of a return.
+            records = [picture.record(ticket.ticket) for ticket in (pair.one, pair.other)]
+            back += [int(record.event.partition("-")[0] or 0) for record in records if record]
+        return max(back)
 
     def _expiries(self, moment: int) -> Iterator[Violation]:
         """Tickets whose time was over before the grace began, and that still wait."""
@@ -254,7 +274,9 @@ class _Check:
 
     def _report(self, picture: Picture, found: list[Violation], late: int) -> Report:
         source, ledger, keys = self._source, self._ledger, self._source.keys
-        names = ("enqueued", "matched", "cancelled", "expired")
+        names: tuple[str, ...] = ("enqueued", "matched", "cancelled", "expired")
+        if source.has_stages:
+            names += ("proposed", "disputed", *OUTCOMES)
         moments = ("rotated_ms", "floor_ms", "kept_ms")
         *clock, counters, times, last, stream, waiting = source.at_once(
             [
@@ -277,7 +299,8 @@ class _Check:
                 found.append(Violation(Code.TIME_IN_FUTURE, what))
             if self._deep:
                 source.follow(ledger, last[0][0].decode())
-        told = {name: ledger.counts[name] for name in names} | {"matched": 2 * ledger.counts["matched"]}
+        counted = ledger.counts + ledger.stages.outcomes
+        told = {name: counted[name] for name in names} | {"matched": 2 * counted["matched"]}
         # A stream that is wrong has been reported; that nothing else adds up then is no second fault.
         if self._deep and not ledger.unseen and not found and stored != told:
             found.append(Violation(Code.COUNTERS_WRONG, f"the realm counts {stored}, the stream tells {told}"))

@@ -95,7 +95,8 @@ class Judge:
         since = now_ms - self.grace_ms
         pause = _pause_ends(min(pair.one.since, pair.other.since), self._crowded(pair, now_ms))
         queue = queue_of(pair.line)
-        if max(_looked_at(rules, pair), in_force_since(self.ledger, queue, version), pause) > since:
+        back = max(self.ledger.returned_ms.get(name, 0) for name in (pair.one.ticket, pair.other.ticket))
+        if max(_looked_at(rules, pair), in_force_since(self.ledger, queue, version), pause, back) > since:
             return False
         return points_over(rules, pair.one, pair.other, since) >= -EPS
 

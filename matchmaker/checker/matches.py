@@ -38,7 +38,9 @@ def judge_matches(
     """
     violations, late = [], 0
     meetings = Meetings(ledger, versions)
-    for match in ledger.matches:
+    # One that a ready check made keeps the rules of the moment at which it was found.
+    found = [match for match in ledger.matches if not match.check]
+    for match in (*found, *ledger.proposals):
         rules = versions.of(match.queue, match.version)
         if rules is None:
             violations.append(
@@ -102,6 +104,6 @@ def _was_late(match: MatchStory, rules: QueueRules, grace_ms: int, since_ms: int
     before = match.at_ms - grace_ms
     came = max(match.one.enqueued_ms, match.other.enqueued_ms) + rules.interval_ms
     in_force_since = match.in_force[1] if match.in_force else before
-    if max(came, in_force_since, since_ms) > before:
+    if max(came, in_force_since, since_ms, match.free_ms) > before:
         return False
     return is_due(rules, match.one, match.other, before)

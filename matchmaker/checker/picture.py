@@ -32,7 +32,8 @@ class Picture:
     """State by ticket and by player. ``now_ms`` is the realm's last call, ``queues`` those with rules; a ticket stands
     in ``lines[line]`` (of a queue with sides: :func:`of_side`) with its rating and in ``certificates[line]`` with its
     realm ms; a line with constraints has ``ages[line]`` as well, when each came, and in ``deviations[line]`` what the
-    highest deviation is there. ``ended`` and ``last`` have one part for each of the two rotating hashes.
+    highest deviation is there; one in a ready check stands nowhere and is in ``checking``.
+    ``ended`` and ``last`` have one part for each of the two rotating hashes.
     """
 
     now_ms: int = 0
@@ -48,6 +49,7 @@ class Picture:
     ages: dict[str, dict[str, float]] = field(default_factory=dict)
     packed_terms: dict[str, bytes] = field(default_factory=dict)
     deviations: dict[str, float] = field(default_factory=dict)
+    checking: dict[str, str] = field(default_factory=dict)
     _unpacked: dict[str, Ended] = field(default_factory=dict, init=False)
     _terms: dict[str, Terms] = field(default_factory=dict, init=False)
 
@@ -164,11 +166,13 @@ def whole_picture(source: Source, rules_fields: Mapping[bytes, bytes], told: Ite
     picture.records.update((text_of(ticket), packed) for ticket, packed in source.hash_fields(keys.tickets))
     picture.players.update((text_of(player), text_of(ticket)) for player, ticket in source.hash_fields(keys.players))
     picture.ends.update(source.scores(keys.ends))
+    if source.has_stages:
+        picture.checking.update((text_of(t), text_of(check)) for t, check in source.hash_fields(keys.checking))
     for i, key in enumerate(keys.ended):
         for name, value in source.hash_fields(key):
             if name.startswith(b"t:"):
                 picture.ended[i][text_of(name[2:])] = value
-            else:
+            elif name.startswith(b"p:"):
                 picture.last[i][text_of(name[2:])] = text_of(value)
     return picture
 
@@ -244,6 +248,8 @@ class SharpPicture:
             ask(_put(picture.records, ticket), "HGET", keys.tickets, raw)
             ask(_put(picture.ends, ticket), "ZSCORE", keys.ends, raw)
             ask(_put(picture.packed_terms, ticket), "HGET", keys.terms, raw)
+            if self._source.has_stages:
+                ask(_put(picture.checking, ticket, text_of), "HGET", keys.checking, raw)
             for ended, key in zip(picture.ended, keys.ended, strict=True):
                 ask(_put(ended, ticket), "HGET", key, b"t:" + raw)
             for name in names:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import redis
 
+from matchmaker.checker.settled import judge_results, judge_settled
 from matchmaker.checker.violation import Code, Violation
 from matchmaker.keys import Keys
 from matchmaker.model import Event, EventKind, Match, Ticket, checked_text, event_order, parse_event
@@ -88,6 +89,7 @@ class _Comparison:
         if self.first:
             self._unknown()
         self._twice()
+        self.found += judge_settled(self.client, self.cursor, self.keys)
         if drained and self.behind:
             what = f"{self.behind} events after {self.place} are not recorded"
             self.found.append(Violation(Code.RECORDS_BEHIND, what))
@@ -127,6 +129,7 @@ class _Comparison:
                     self.ends.add(event.id)
         self._compare_tickets(page, tickets)
         self._compare_matches(matches)
+        self.found += judge_results(self.cursor, self.keys, page)
         for event in page:
             if event.kind is EventKind.RULES:
                 self._compare_rules(event)

@@ -29,6 +29,8 @@ class Source:
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self.keys = keys
+        self.has_stages = False
+        """Whether the realm may have ready checks and open matches."""
         self._client: Any = client
 
     @classmethod

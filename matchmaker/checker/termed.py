@@ -33,6 +33,9 @@ def judge_places(picture: Picture, ticket: str, record: Record, told: Story | No
             yield from _as_told(picture.queues, terms, told)
         yield from _bounded(picture, terms)
         wanted = {of_side(place.line, place.side_name): place.rating for place in terms.at}
+    if ticket in picture.checking:
+        # It has its terms, and stands nowhere.
+        wanted, terms = {}, None
     queues = told.queues if told is not None else [record.queue]
     yield from _standing(picture, ticket, wanted, queues)
     yield from _aged(picture, ticket, terms)

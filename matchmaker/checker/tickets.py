@@ -10,6 +10,7 @@ from matchmaker.checker.picture import Picture, line_of
 from matchmaker.checker.records import Ended, Record
 from matchmaker.checker.termed import judge_places, place_text
 from matchmaker.checker.violation import Code, Violation
+from matchmaker.model import event_order
 from matchmaker.rules.fields import to_ms
 
 
@@ -35,7 +36,7 @@ def _ticket_faults(picture: Picture, ledger: Ledger, ticket: str) -> Iterator[Vi
         yield fault(Code.RECORD_UNREADABLE, f"is stored as {unreadable}")
         return
     yield from (fault(*found) for found in _numbers(picture, ticket, record))
-    if ticket in picture.ended[0] and ticket in picture.ended[1]:
+    if _twice(picture, told, ticket):
         yield fault(Code.REMEMBERED_TWICE, "is remembered in both hashes")
     if record is not None:
         if ended is not None:
@@ -50,6 +51,14 @@ def _ticket_faults(picture: Picture, ledger: Ledger, ticket: str) -> Iterator[Vi
 
 
 Found = tuple[Code, str]
+
+
+def _twice(picture: Picture, told: Story | None, ticket: str) -> bool:
+    """Whether it is remembered in both hashes. Events after its end may bring it into the newer one as well."""
+    one, other = (ended.get(ticket) for ended in picture.ended)
+    if one is None or other is None:
+        return False
+    return one != other or (told is not None and told.latest == told.end_event)
 
 
 def _numbers(picture: Picture, ticket: str, record: Record | None) -> Iterator[Found]:
@@ -80,18 +89,30 @@ def _live(picture: Picture, ledger: Ledger, ticket: str, record: Record) -> Iter
     elif told.how:
         yield Code.ENDED_BUT_LIVE, f"waits, but {told.end_event} tells that it was {told.how}"
     elif told.event:
+        newest = _newest(ledger, told.newest, record.event)
         stored = (record.player, record.queue, record.rating, record.deviation, record.enqueued_ms, record.event)
-        wanted = (told.player, told.queue, told.rating, told.deviation, told.enqueued_ms, told.event)
+        wanted = (told.player, told.queue, told.rating, told.deviation, told.enqueued_ms, newest)
         if stored != wanted:
             yield Code.RECORD_DISAGREES, f"is stored as {stored}, its event tells {wanted}"
     yield from _chain(ledger, told, picture.retain_ms, record.prev_event, record.prev_ticket)
     yield from judge_places(picture, ticket, record, told)
     yield from _linked(picture, ticket, record)
-    yield from _expiry(picture, ticket, record)
+    yield from _checked(picture, ledger, ticket)
+    if ticket not in picture.checking:
+        yield from _expiry(picture, ticket, record)
+    elif ticket in picture.ends:
+        yield Code.ENDS_GHOST, f"has an expiry in the ready check {picture.checking[ticket]}"
+
+
+def _checked(picture: Picture, ledger: Ledger, ticket: str) -> Iterator[Found]:
+    """The ready check it is in, if it is in one."""
+    stored, told = picture.checking.get(ticket), ledger.stages.check_of.get(ticket)
+    if stored != told and (told is not None or ledger.knows(stored or "")):
+        yield Code.CHECKING_WRONG, f"is said to be in the ready check {stored}, the stream tells {told}"
 
 
 def _linked(picture: Picture, ticket: str, record: Record) -> Iterator[Found]:
-    if record.queue not in picture.queues:
+    if record.queue not in picture.queues and ticket not in picture.checking:
         yield Code.QUEUE_UNKNOWN, f"waits in {record.queue!r}, which has no rules"
     holder = picture.players.get(record.player)
     if holder != ticket:
@@ -131,6 +152,8 @@ def _gone(picture: Picture, ledger: Ledger, ticket: str, ended: Ended | None, to
         yield Code.TERMS_GHOST, "has terms but does not wait"
     if ticket in picture.ends:
         yield Code.ENDS_GHOST, "has an expiry but does not wait"
+    if ticket in picture.checking:
+        yield Code.CHECKING_WRONG, f"is said to be in the ready check {picture.checking[ticket]} but does not live"
 
 
 def _remembered(picture: Picture, ledger: Ledger, ended: Ended, told: Story | None) -> Iterator[Found]:
@@ -141,7 +164,8 @@ def _remembered(picture: Picture, ledger: Ledger, ended: Ended, told: Story | No
             yield Code.EVENT_MISSING, f"is remembered as {ended.how} by {ended.end_event}, which is not in the stream"
         return
     stored = (ended.how, ended.at_ms, ended.queue, ended.player, ended.event if told.event else "", ended.end_event)
-    wanted = (told.how, told.end_ms, told.queue, told.player, told.event, told.end_event)
+    newest = _newest(ledger, told.newest, stored[4])
+    wanted = (told.how, told.end_ms, told.queue, told.player, newest, told.end_event)
     if stored != wanted:
         yield Code.REMEMBERED_WRONG, f"is remembered as {stored}, its events tell {wanted}"
     yield from _chain(ledger, told, picture.retain_ms, ended.prev_event, ended.prev_ticket)
@@ -152,14 +176,27 @@ def _chain(ledger: Ledger, told: Story | None, retain_ms: int, prev_event: str, 
     if told is None or not told.event:
         return
     if told.prev is None:
-        broken = ledger.knows(prev_event)
+        broken = ledger.knows(prev_event) and _saw_end(ledger, prev_ticket)
     else:
         before, event, at = told.prev
         forgotten = told.enqueued_ms - at >= retain_ms and (prev_event, prev_ticket) == ("", "")
-        broken = (prev_event, prev_ticket) != (event, before) and not forgotten
+        newest = _newest(ledger, event, prev_event) if prev_ticket == before else event
+        broken = (prev_event, prev_ticket) != (newest, before) and not forgotten
     if broken:
         wanted = told.prev[:2] if told.prev else None
         yield Code.CHAIN_BROKEN, f"follows ticket {prev_ticket!r} and event {prev_event!r}, the stream tells {wanted}"
+
+
+def _newest(ledger: Ledger, told: str, stored: str) -> str:
+    """The ticket's newest event. Of a match that began before the ledger did, nobody can say whom it rang later."""
+    unsure = ledger.complete_from_ms and told and stored and event_order(stored) > event_order(told)
+    return stored if unsure else told
+
+
+def _saw_end(ledger: Ledger, ticket: str) -> bool:
+    """Whether the ledger would hold the end of that ticket: one may be told of events long after it."""
+    story = ledger.tickets.get(ticket)
+    return not ledger.complete_from_ms or (story is not None and story.end_ms >= ledger.complete_from_ms)
 
 
 def _player_faults(picture: Picture, ledger: Ledger, player: str) -> Iterator[Violation]:

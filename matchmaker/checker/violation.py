@@ -24,6 +24,12 @@ class Code(StrEnum):
     MATCH_RULES = "match_rules"  # a pair that was not due, or rules that were not in force
     MATCH_PLACE = "match_place"  # region, ping, server or picks are not what the rules and the draw say
     MATCH_LATE = "match_late"  # due for longer than the grace before it was made, though a matcher lived
+    CHECK_ORDER = "check_order"  # an event of a ready check that cannot follow those before it
+    IN_TWO_MATCHES = "in_two_matches"  # a player in two matches whose results are awaited
+    MATCH_ORDER = "match_order"  # an event of an open match that cannot follow those before it
+    FINISHED_WRONG = "finished_wrong"  # a match ended otherwise than its reports say
+    RATED_ORDER = "rated_order"  # numbers of rated matches, or of a player's games, that are not consecutive
+    RATED_WRONG = "rated_wrong"  # a rating without its cause: no match that was played, or one rated before
     # What is stored disagrees with the stream, or with itself.
     TICKET_LOST = "ticket_lost"  # acknowledged, but neither waiting nor ended
     ENDED_BUT_LIVE = "ended_but_live"
@@ -46,6 +52,12 @@ class Code(StrEnum):
     CERTIFICATE_GHOST = "certificate_ghost"  # in due:<line> but not on the line
     ENDS_GHOST = "ends_ghost"  # has an expiry but does not wait
     EXPIRY_WRONG = "expiry_wrong"  # none, or not the one that the rules give
+    CHECKING_WRONG = "checking_wrong"  # a ticket in a ready check that the stream does not tell of, or not in its own
+    CHECK_WRONG = "check_wrong"  # what is stored of a ready check: missing, of nobody, or not as the stream tells
+    OPEN_WRONG = "open_wrong"  # what is stored of an open match: missing, of nobody, or not as the stream tells
+    PLAYING_WRONG = "playing_wrong"  # in `playing` without an open match, or the other way round
+    DEADLINE_WRONG = "deadline_wrong"  # of nothing, missing, or nobody will look at it in time
+    PENALTY_WRONG = "penalty_wrong"  # that cannot be read, or is never forgotten
     QUEUE_UNKNOWN = "queue_unknown"  # waits in a queue without rules
     PLAYER_UNLINKED = "player_unlinked"  # a waiting ticket whose player's entry is missing or names another
     PLAYER_GHOST = "player_ghost"  # the entry of a player who does not wait
@@ -60,6 +72,7 @@ class Code(StrEnum):
     # Nothing happens although it should.
     PAIR_OVERDUE = "pair_overdue"
     EXPIRY_OVERDUE = "expiry_overdue"
+    DEADLINE_OVERDUE = "deadline_overdue"
     # What a listener heard is not what the stream tells.
     MISSED = "missed"
     DUPLICATED = "duplicated"
@@ -70,6 +83,7 @@ class Code(StrEnum):
     ROW_DISAGREES = "row_disagrees"
     ROW_UNKNOWN = "row_unknown"  # of an event that the stream, as far back as it reaches, does not hold
     ROW_TWICE = "row_twice"  # one life of a ticket in two matches
+    SETTLED_WRONG = "settled_wrong"  # results and rating changes that do not go together, or ratings that differ
     RECORDS_BEHIND = "records_behind"  # events that were not recorded, though all should be
 
 

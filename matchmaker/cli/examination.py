@@ -12,6 +12,7 @@ from matchmaker import errors
 from matchmaker.calls import Command
 from matchmaker.cli.findings import Finding, fail, ok, warn
 from matchmaker.cli.record_findings import about_groups
+from matchmaker.cli.stage_findings import about_stages
 from matchmaker.runner import typed_errors
 from matchmaker.scripts import SCHEMA, SCHEMAS, script
 from matchmaker.server import matchers_of, parse_clients
@@ -51,6 +52,9 @@ def examine(mm: Matchmaker, *, quick: bool) -> Iterator[Finding]:
     yield from _asking("consumers", lambda: about_groups(mm, stats))
     matchers = _matchers(mm)
     yield from _matching(mm, stats, matchers)
+    if meta["schema"] == SCHEMA:
+        now_ms = mm.runner.call(mm.calls.history("", "", "", 1)).now_ms
+        yield from _asking("open", lambda: about_stages(mm, now_ms))
     yield from _asking("checker", lambda: _checked(mm, matchers_alive=bool(matchers), quick=quick))
 
 

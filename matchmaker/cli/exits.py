@@ -27,10 +27,12 @@ class Exit(IntEnum):
 MEANING: Final[Mapping[Exit, str]] = {
     Exit.OK: "done; `up`, `worker` and `proposer` also after Ctrl-C or SIGTERM",
     Exit.NO: "the answer is no: a check failed, no match within the time, the ticket ended without a match, "
-    "too late to cancel",
+    "too late to cancel, accept, report or abort",
     Exit.INPUT: "bad input or usage; nothing was changed",
-    Exit.NOT_FOUND: "no such ticket, match, queue, player, rating or realm; events that are no longer remembered",
-    Exit.CONFLICT: "the player waits already, the ticket id belongs to another, tickets changed meanwhile",
+    Exit.NOT_FOUND: "no such ticket, match, ready check, queue, player, rating or realm; events that are no longer "
+    "remembered",
+    Exit.CONFLICT: "the player waits already, is in a match or barred, or is not part of the match, or has told "
+    "another result; the ticket id belongs to another; tickets changed meanwhile",
     Exit.SERVER: "the server or the realm is unavailable, or not fit for this program",
     Exit.FULL: "the realm takes no new tickets",
     Exit.DEFECT: "a defect of this program, with the details",
@@ -49,6 +51,14 @@ OF_CODE: Final[Mapping[str, Exit]] = {
     "already_waiting": Exit.CONFLICT,
     "ticket_reused": Exit.CONFLICT,
     "tickets_changed": Exit.CONFLICT,
+    "in_match": Exit.CONFLICT,
+    "penalised": Exit.CONFLICT,
+    "unknown_check": Exit.NOT_FOUND,
+    "check_over": Exit.NO,
+    "not_in_match": Exit.CONFLICT,
+    "already_reported": Exit.CONFLICT,
+    "match_over": Exit.NO,
+    "too_late": Exit.NO,
     "match_function_failed": Exit.INPUT,
     "ticket_cancelled": Exit.NO,
     "ticket_expired": Exit.NO,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,6 +10,7 @@ import click
 from matchmaker import errors
 from matchmaker.cli.command import Invocation, answers
 from matchmaker.cli.completion import complete_queue
+from matchmaker.cli.open_matches import abort_match, open_matches, report_match, resolve_match
 from matchmaker.cli.output import local_time
 from matchmaker.cli.shapes import arrangement, match_json, who
 from matchmaker.words import points, span
@@ -22,7 +24,11 @@ MOST_LISTED = 1_000
 
 @click.group()
 def matches() -> None:
-    """List and show matches, out of the records."""
+    """List and show matches; report, abort and resolve open ones."""
+
+
+for command in (open_matches, report_match, abort_match, resolve_match):
+    matches.add_command(command)
 
 
 @matches.command("list")
@@ -109,7 +115,12 @@ def _of_the_realm(invocation: Invocation, match_id: str) -> Match:
 
 
 def recorded_json(recorded: RecordedMatch) -> dict[str, Any]:
-    return {**match_json(recorded.match), "lost_ms": recorded.lost_ms}
+    return {
+        **match_json(recorded.match),
+        "lost_ms": recorded.lost_ms,
+        "result": None if recorded.result is None else asdict(recorded.result),
+        "changes": {player: asdict(change) for player, change in recorded.changes.items()},
+    }
 
 
 def _team_words(team: Team) -> str:

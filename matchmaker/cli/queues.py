@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -279,10 +280,15 @@ def _or_nothing(value: object) -> str:
     return "none" if value is None else toml_value(value)
 
 
+def _toml_key(name: str) -> str:
+    """As TOML takes it: bare where it may be."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+
+
 def toml_value(value: object) -> str:
     """A value of a rules file as TOML writes it; tables stand in one line."""
     if isinstance(value, dict):
-        inner = ", ".join(f"{name} = {toml_value(one)}" for name, one in value.items())
+        inner = ", ".join(f"{_toml_key(name)} = {toml_value(one)}" for name, one in value.items())
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(toml_value, value))}]"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import csv
 import os
+import re
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
@@ -20,13 +21,18 @@ from matchmaker.model import TicketRequest
 
 STANDARD: Final = "-"
 HEADER: Final = ("player", "rating", "deviation")
+SIDE: Final = "side"
+SIDE_PATTERN: Final = "([a-z0-9][a-z0-9_-]{0,31})?"
 
 Row = tuple[str, Rated]
+Ratings = dict[str, dict[str, Rated]]
+"""By side and player; the side is "" where a file names none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns hold what. ``deviation`` None: the one of that name, if there is one."""
+    """Which columns hold what. ``deviation`` None: the one of that name, if there is one. ``side`` None: as an export
+    has it, else none."""
 
     player: str = "player"
     rating: str = "rating"
@@ -34,9 +40,11 @@ class Columns:
     where: tuple[tuple[str, str], ...] = ()
     """Only rows with this text in that column count."""
 
+    side: str | None = None
 
-def read_ratings(file: str, columns: Columns, *, highest: bool = False) -> dict[str, Rated]:
-    """The ratings in a csv file, or on standard input for ``-``, by player.
+
+def read_ratings(file: str, columns: Columns, *, highest: bool = False) -> Ratings:
+    """The ratings in a csv file, or on standard input for ``-``.
 
     :param highest: of several rows of a player the one with the highest rating counts; otherwise they are refused.
     :raises InvalidInput: names line, column, value and bound of the first row at fault, and how many more there are.
@@ -53,7 +61,7 @@ def read_ratings(file: str, columns: Columns, *, highest: bool = False) -> dict[
         raise InvalidInput("file", file, f"a file that can be read; {error}") from error
 
 
-def _read(stream: TextIO, name: str, columns: Columns, *, highest: bool) -> dict[str, Rated]:
+def _read(stream: TextIO, name: str, columns: Columns, *, highest: bool) -> Ratings:
     rows = csv.reader(stream, strict=True)
     try:
         reader = _Reader(name, columns, next(rows, []), highest=highest)
@@ -83,14 +91,17 @@ class _Reader:
         self._columns = columns
         self._width = len(header)
         self._highest = highest
-        self._rated: dict[str, Rated] = {}
-        self._lines: dict[str, int] = {}
+        self._rated: Ratings = {}
+        self._lines: dict[tuple[str, str], int] = {}
         self._faults: list[InvalidInput] = []
         self._at = {column: self._place(header, column) for column in (columns.player, columns.rating)}
         self._where = [(self._place(header, column), text) for column, text in columns.where]
         self._deviation = columns.deviation or (HEADER[2] if HEADER[2] in header else None)
         if self._deviation:
             self._at[self._deviation] = self._place(header, self._deviation)
+        self._side = columns.side or (SIDE if header == [*HEADER, SIDE] else None)
+        if self._side:
+            self._at[self._side] = self._place(header, self._side)
 
     def _place(self, header: list[str], column: str) -> int:
         if header.count(column) != 1:
@@ -119,20 +130,25 @@ class _Reader:
             column = {"player": self._columns.player, "rating": self._columns.rating}.get(fault.field, self._deviation)
             self._refuse(line, column, fault.value, fault.bound)
             return
-        known = self._rated.get(player)
+        side = row[self._at[self._side]].strip() if self._side else ""
+        if not re.fullmatch(SIDE_PATTERN, side):
+            self._refuse(line, self._side, side, "nothing, or a side: 1 to 32 of a-z 0-9 _ -")
+            return
+        ratings = self._rated.setdefault(side, {})
+        known = ratings.get(player)
         if known is not None and not self._highest:
-            before = f"one row a player, or --highest (another is on line {self._lines[player]:,})"
+            before = f"one row a player, or --highest (another is on line {self._lines[side, player]:,})"
             self._refuse(line, self._columns.player, player, before)
         elif known is None or rating > known.rating:
-            self._rated[player] = Rated(rating, deviation)
-            self._lines[player] = line
+            ratings[player] = Rated(rating, deviation)
+            self._lines[side, player] = line
 
     def _refuse(self, line: int, column: str | None, value: object, bound: str) -> None:
         place = f"{self._name}, line {line}" + (f", {column}" if column else "")
         self._faults.append(InvalidInput(place, value, bound))
 
-    def ratings(self) -> dict[str, Rated]:
-        """Everybody's, by player.
+    def ratings(self) -> Ratings:
+        """Everybody's.
 
         :raises InvalidInput: there was a fault, or no row at all.
         """
@@ -155,14 +171,17 @@ def _written(number: float | None) -> str:
     return str(int(number)) if number.is_integer() else repr(number)
 
 
-def write_ratings(stream: TextIO, rows: Iterable[Row]) -> int:
-    """Writes a header and the rows; answers how many these were."""
+def write_ratings(stream: TextIO, by_side: Sequence[tuple[str, Iterable[Row]]]) -> int:
+    """Writes a header and the rows, with a column of sides if there are any; answers how many rows these were."""
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(HEADER)
+    has_sides = any(side for side, _ in by_side)
+    writer.writerow((*HEADER, SIDE) if has_sides else HEADER)
     count = 0
-    for player, rated in rows:
-        writer.writerow((player, _written(rated.rating), _written(rated.deviation)))
-        count += 1
+    for side, rows in by_side:
+        for player, rated in rows:
+            numbers = (player, _written(rated.rating), _written(rated.deviation))
+            writer.writerow((*numbers, side) if has_sides else numbers)
+            count += 1
     return count
 
 
@@ -211,10 +230,3 @@ def _umask() -> int:
     current = os.umask(0o077)
     os.umask(current)
     return current
-
-
-def parted(rated: Mapping[str, Rated], size: int) -> Iterator[dict[str, Rated]]:
-    """The ratings in parts of at most so many."""
-    players = list(rated)
-    for i in range(0, len(players), size):
-        yield {player: rated[player] for player in players[i : i + size]}

@@ -12,6 +12,7 @@ from matchmaker.checker.violation import Code
 from matchmaker.cli.command import Invocation
 from matchmaker.cli.findings import Finding, fail, ok, warn
 from matchmaker.cli.output import lag, local_time
+from matchmaker.cli.stage_findings import about_ratings
 from matchmaker.model import event_order
 from matchmaker.reports import RECORDER, RealmStats
 from matchmaker.server import fields_of
@@ -67,6 +68,7 @@ def about_rows(invocation: Invocation, mm: Matchmaker) -> Iterator[Finding]:
         with invocation.database() as database:
             if _database(database).state == "fail":
                 return  # that finding says so
+            yield from about_ratings(mm, database)
             report = check_records(mm.redis, database, mm.calls.realm)
     except errors.DatabaseUnavailable:
         return

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from matchmaker import errors
-from matchmaker.model import Event, EventKind, Match, Ticket, TicketState
+from matchmaker.cli.tidings import returned, told
+from matchmaker.model import Event, EventKind, Match, ReadyCheck, Result, Team, Ticket, TicketState
 from matchmaker.words import plain, points, span
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 SPOKEN = {
     EventKind.ENQUEUED: "enqueued",
     EventKind.MATCHED: "match.found",
+    EventKind.PROPOSED: "ready.check",
     EventKind.CANCELLED: "cancelled",
     EventKind.EXPIRED: "expired",
 }
@@ -51,22 +54,6 @@ class RealmClock:
 
 def match_json(match: Match) -> dict[str, Any]:
     """A match in the words of its event; of what only some rules give, what it has."""
-    teams = [
-        [
-            {
-                "ticket": ticket.id,
-                "player": player.id,
-                "rating": player.rating,
-                "deviation": player.deviation,
-                "data": ticket.data,
-                "waited_ms": match.at_ms - ticket.enqueued_ms,
-                **_given(side=ticket.side, choice=ticket.choice),
-            }
-            for ticket in team.tickets
-            for player in ticket.players
-        ]
-        for team in match.teams
-    ]
     return {
         "id": match.id,
         "queue": match.queue,
@@ -74,7 +61,7 @@ def match_json(match: Match) -> dict[str, Any]:
         "at_ms": match.at_ms,
         "gap": match.gap,
         "value": match.value,
-        "teams": teams,
+        "teams": _teams_json(match.teams, match.at_ms),
         **_given(
             price=match.price,
             region=match.region,
@@ -82,7 +69,53 @@ def match_json(match: Match) -> dict[str, Any]:
             server=match.server,
             picks=match.picks,
             proposed=match.proposed,
+            check=match.check,
+            until_ms=match.until_ms,
         ),
+    }
+
+
+def _teams_json(teams: Sequence[Team], at_ms: int) -> list[list[dict[str, Any]]]:
+    return [
+        [
+            {
+                "ticket": ticket.id,
+                "player": player.id,
+                "rating": player.rating,
+                "deviation": player.deviation,
+                "data": ticket.data,
+                "waited_ms": at_ms - ticket.enqueued_ms,
+                **_given(side=ticket.side, choice=ticket.choice),
+            }
+            for ticket in team.tickets
+            for player in ticket.players
+        ]
+        for team in teams
+    ]
+
+
+def check_json(check: ReadyCheck) -> dict[str, Any]:
+    return {
+        "id": check.id,
+        "queue": check.queue,
+        "rules": check.rules_version,
+        "at_ms": check.at_ms,
+        "until_ms": check.until_ms,
+        "teams": _teams_json(check.teams, check.at_ms),
+        "accepted": sorted(check.accepted),
+        **_given(outcome=check.outcome, match=check.match_id),
+    }
+
+
+def result_json(result: Result) -> dict[str, Any]:
+    return {
+        "match": result.match_id,
+        "queue": result.queue,
+        "at_ms": result.at_ms,
+        "outcome": result.outcome.value,
+        "by": result.by,
+        "teams": result.teams,
+        **_given(who=result.who, reason=result.reason, ranks=result.ranks, left=result.left),
     }
 
 
@@ -109,6 +142,7 @@ def ticket_json(ticket: Ticket) -> dict[str, Any]:
             side=ticket.side,
             choice=ticket.choice,
             terms=ticket.terms,
+            check=None if ticket.check is None else check_json(ticket.check),
         ),
     }
 
@@ -164,15 +198,25 @@ def ticket_line(ticket: Ticket, now_ms: int | None = None) -> str:
 
 def match_line(clock: RealmClock, match: Match, about: str) -> str:
     """``12:01:07  match.found  01J9…  alice (1520) vs bob (1561)  gap 41``; ``about`` is the ticket it is told to."""
-    teams = [" + ".join(who(ticket) for ticket in team.tickets) for team in _own_first(match, about)]
     rest = [
-        f"{' vs '.join(teams)}  gap {points(match.gap)}",
+        f"{_against(_own_first(match, about))}  gap {points(match.gap)}",
         *(f"{name} {value}" for name, value in arrangement(match)),
+        *([f"report until {clock.wall(match.until_ms)}"] if match.until_ms is not None else []),
     ]
     return _line(clock, match.at_ms, EventKind.MATCHED, about, "  ".join(rest))
 
 
-def _own_first(match: Match, about: str) -> list[Any]:
+def check_line(clock: RealmClock, check: ReadyCheck, about: str) -> str:
+    """``12:01:07  ready.check  01J9…  alice (1520) vs bob (1561)  accept check 17…-0 until 12:01:27``."""
+    rest = f"{_against(_own_first(check, about))}  accept check {check.id} until {clock.wall(check.until_ms)}"
+    return _line(clock, check.at_ms, EventKind.PROPOSED, about, rest)
+
+
+def _against(teams: Sequence[Team]) -> str:
+    return " vs ".join(" + ".join(who(ticket) for ticket in team.tickets) for team in teams)
+
+
+def _own_first(match: Match | ReadyCheck, about: str) -> list[Team]:
     return sorted(match.teams, key=lambda team: about not in [ticket.id for ticket in team.tickets])
 
 
@@ -181,12 +225,17 @@ def event_line(clock: RealmClock, event: Event, player: str) -> str:
     if event.match is not None:
         own = next(ticket.id for ticket in event.match.tickets if player in [one.id for one in ticket.players])
         return match_line(clock, event.match, own)
+    if event.check is not None:
+        own = next(ticket.id for ticket in event.check.tickets if player in [one.id for one in ticket.players])
+        return check_line(clock, event.check, own)
     ticket = event.ticket
     if ticket is None:
-        return _line(clock, event.at_ms, event.kind, "", "")
+        return _line(clock, event.at_ms, event.kind, event.match_id or event.check_id, told(event, player))
     rest = f"{who(ticket)}  {', '.join(ticket.queues)}"
     if ticket.state is not TicketState.WAITING and ticket.ended_ms is not None:
         rest += f"  after {span(ticket.ended_ms - ticket.enqueued_ms)}  ({plain(ticket.reason)})"
+    if event.kind is EventKind.RETURNED:
+        rest += f"  waits on: {returned(event.body)}"
     return _line(clock, event.at_ms, event.kind, ticket.id, rest)
 
 

@@ -10,9 +10,10 @@ import click
 
 from matchmaker.cli.command import Invocation, answers
 from matchmaker.cli.completion import complete_queue
+from matchmaker.cli.estimate import estimate_words
 from matchmaker.cli.exits import Exit
 from matchmaker.cli.numbers import plain_number
-from matchmaker.cli.shapes import RealmClock, match_line, ticket_json, ticket_line
+from matchmaker.cli.shapes import RealmClock, check_line, match_line, ticket_json, ticket_line
 from matchmaker.cli.terms import terms_of, text_attributes, with_terms
 from matchmaker.client import Matchmaker
 from matchmaker.errors import InvalidInput
@@ -105,7 +106,7 @@ def enqueue(
             _tell(invocation, mm, entered, in_queue=True)
             return Exit.NO if entered.state in (TicketState.CANCELLED, TicketState.EXPIRED) else Exit.OK
         if not invocation.output.as_json:
-            invocation.output.line(ticket_line(entered))
+            invocation.output.line(ticket_line(entered) + _about(mm, entered))
         match = mm.wait_for_match(entered, timeout=seconds)
         matched = mm.status(entered) if invocation.output.as_json else entered
         invocation.output.answer(ticket_json(matched), match_line(RealmClock(mm), match, entered.id))
@@ -155,12 +156,20 @@ def _either(
     raise click.UsageError("give either a TICKET or --player", click.get_current_context())
 
 
+def _about(mm: Matchmaker, ticket: Ticket) -> str:
+    """How long a ticket that waits will probably wait still; nothing where nobody knows."""
+    told = mm.estimate_ticket(ticket) if ticket.state is TicketState.WAITING else None
+    return f"   {estimate_words(told)}" if told is not None else ""
+
+
 def _tell(invocation: Invocation, mm: Matchmaker, ticket: Ticket, *, in_queue: bool = False) -> None:
     """The ticket, and its match once it has one. ``in_queue``: it joined just now, so its wait says nothing."""
     lines = []
     if not invocation.output.as_json:
         clock = RealmClock(mm)
-        lines.append(ticket_line(ticket, None if in_queue else clock.now_ms))
+        lines.append(ticket_line(ticket, None if in_queue else clock.now_ms) + _about(mm, ticket))
         if ticket.match is not None:
             lines.append(match_line(clock, ticket.match, ticket.id))
+        if ticket.check is not None:
+            lines.append(check_line(clock, ticket.check, ticket.id))
     invocation.output.answer(ticket_json(ticket), *lines)

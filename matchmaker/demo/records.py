@@ -14,6 +14,7 @@ from matchmaker.store import schema
 from matchmaker.store.connect import Database
 
 TABLES: Final = ("queues", "rule_versions", "players", "tickets", "matches", "teams", "events")
+LIFECYCLE_TABLES: Final = ("ratings", "checks", "reports", "results", "rating_changes", "meetings")
 JOBS: Final = ("drain", "tick", "reconcile", "again")
 SECONDS: Final = 30.0
 
@@ -46,7 +47,7 @@ def count_rows(database: Database, realm: str) -> dict[str, int]:
 def forget_records(database: Database, realm: str) -> None:
     """Takes the demo's rows out of a database that is somebody else's."""
     with database.transaction(SECONDS) as cursor:
-        for table in (*reversed(TABLES), "realms"):
+        for table in (*LIFECYCLE_TABLES, *reversed(TABLES), "realms"):
             cursor.execute(f"DELETE FROM {table} WHERE realm = %s", (realm,))
 
 

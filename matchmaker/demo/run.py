@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 from rich.console import Console
 
@@ -27,16 +28,16 @@ def run_demo(options: DemoOptions, console: Console) -> Report:
     :raises KeyboardInterrupt: it was interrupted twice, and everything was ended at once.
     """
     rules, cast = casting(options)
-    _try_files(options)
+    try_files(options.plots, options.json)
     with open_place(options.redis_url, options.database_url, options.rq_url) as place:
         for line in _introduction(options, place, cast):
-            _say(console, line)
+            say(console, line)
         with shown(console) as watch:
-            stage = _play(Stage(options, place, rules, cast, watch=watch, say=lambda line: _say(console, line)))
+            stage = _play(Stage(options, place, rules, cast, watch=watch, say=lambda line: say(console, line)))
         report = judge(stage)
     draw(report, options.plots / PICTURE)
     for line in report.lines():
-        _say(console, line)
+        say(console, line)
     if options.json is not None:
         options.json.write_text(json.dumps(report.body(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return report
@@ -50,17 +51,20 @@ def _play(stage: Stage) -> Stage:
     return stage
 
 
-def _try_files(options: DemoOptions) -> None:
-    """What cannot be written in the end is said at the beginning."""
+def try_files(plots: Path, out: Path | None) -> None:
+    """What cannot be written in the end is said at the beginning.
+
+    :raises InvalidInput: names it.
+    """
     try:
-        options.plots.mkdir(parents=True, exist_ok=True)
+        plots.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise errors.InvalidInput("plots", str(options.plots), f"a folder to write into; {error.strerror}") from error
-    if options.json is not None:
+        raise errors.InvalidInput("plots", str(plots), f"a folder to write into; {error.strerror}") from error
+    if out is not None:
         try:
-            options.json.touch()
+            out.touch()
         except OSError as error:
-            raise errors.InvalidInput("json", str(options.json), f"a file to write; {error.strerror}") from error
+            raise errors.InvalidInput("json", str(out), f"a file to write; {error.strerror}") from error
 
 
 def _introduction(options: DemoOptions, place: Place, cast: Cast) -> list[str]:
@@ -71,5 +75,5 @@ def _introduction(options: DemoOptions, place: Place, cast: Cast) -> list[str]:
     ]
 
 
-def _say(console: Console, line: str) -> None:
+def say(console: Console, line: str) -> None:
     console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)

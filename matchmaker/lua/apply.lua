@@ -17,13 +17,7 @@
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: rules
--- @include lib/realm lib/text lib/events lib/line lib/plain_text lib/rules_check
-
--- Where tickets stand depends on the sides and classes of their queue, and on nothing else of its rules.
-local function shape_of(rules)
-  local c = rules.constraints or {}
-  return table.concat(c.sides or {}, ",") .. "/" .. table.concat(c.same or {}, ",")
-end
+-- @include lib/realm lib/text lib/events lib/line lib/plain_text lib/rules_check lib/shape
 
 -- The work that waiting tickets are after a change from `old` (nil for a new queue) to `new`; see lib/work.
 local function work_after(queue, old, new, at_work)
@@ -101,7 +95,8 @@ for i = 6, #ARGV, 2 do
     if not dry then
       local old, new = stored[1] and cjson.decode(stored[1]) or nil, cjson.decode(compiled)
       local work = work_after(queue, old, new, stored[3])
-      if new.constraints then call("HSET", KEYS[1], "schema", SCHEMA) end
+      if new.constraints then raise_schema(SCHEMA_OF_TERMS) end
+      if new.ready or new.results then raise_schema(SCHEMA) end
       -- Meetings are kept for as long as the longest `after` that any queue has had.
       local after = new.constraints and new.constraints.rematch and new.constraints.rematch.after_ms
       if after and after > tonumber(call("HGET", KEYS[1], "met_for_ms") or 0) then

@@ -20,9 +20,10 @@
 --   unknown_realm
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
--- Events: cancelled
+-- Events: cancelled declined returned
 -- @include lib/realm lib/text lib/record lib/enqueued_text lib/events lib/read_event lib/line lib/terms lib/remember
--- @include lib/ended lib/leaving lib/replies
+-- @include lib/ended lib/unmatched lib/leaving lib/replies
+-- @lazy decline_for: lib/trails lib/deadlines lib/shape lib/penalties lib/checks lib/returning lib/failing lib/declining
 
 if not string.find(ARGV[6], "^[%w._:-]+$") or #ARGV[6] > 64 then
   return { "invalid", "reason", "1 to 64 of A-Z a-z 0-9 . _ : -" }
@@ -35,6 +36,13 @@ if not ticket then return { "unknown_ticket", ARGV[5] } end
 local reply, record = ticket_reply(realm, ticket)
 if not reply then return { "unknown_ticket", ARGV[5] } end
 if not record then return reply end
+if reply[1] == "proposed" then
+  -- Whoever goes while it is asked whether it is ready declines.
+  load_decline_for()(realm, reply[4], record.player)
+  reply = ticket_reply(realm, ticket)
+  -- Its time was over, and having accepted it stands in the line again.
+  return reply[1] == "waiting" and { "elsewhere", record.queue } or reply
+end
 if record.queue ~= ARGV[3] then return { "elsewhere", record.queue } end
 end_unmatched(realm, record.queue, { record }, "cancelled", function() return ARGV[6] end)
 return (ticket_reply(realm, ticket))

@@ -17,7 +17,7 @@
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: cancelled
--- @include lib/realm lib/text lib/record lib/events lib/line lib/terms lib/remember lib/leaving lib/position
+-- @include lib/realm lib/text lib/record lib/events lib/line lib/terms lib/remember lib/unmatched lib/leaving lib/position
 
 local most, refusal = whole_argument(6, "most", 1, 1000)
 if not most then return refusal end

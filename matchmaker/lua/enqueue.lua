@@ -20,12 +20,15 @@
 --
 -- Reply: one array a ticket, in order, or one array of a code that refuses them all
 --   waiting          ticket, enqueued realm ms, event id, previous event id, event body
+--   proposed         ticket, enqueued realm ms, its ready check, previous event id, body of the proposed event (a retry)
 --   matched          ticket, realm ms, event id, previous event id, event body (a retry after the end)
 --   cancelled        likewise
 --   expired          likewise
 --   already_waiting  ticket and queue of the player's live ticket, player
 --   ticket_reused    ticket, player and queue of the ticket that had the id
 --   invalid          field, as tickets[<position from 1>].<name>, and bound
+--   in_match         player, its open match
+--   penalised        player, realm ms until which it is barred, ms that are left of it
 --   rating_unknown   player, queue (only this ticket: none was given, and the realm has none)
 --   unknown_queue    queue
 --   unknown_realm
@@ -36,6 +39,8 @@
 -- @include lib/realm lib/text lib/plain_text lib/ticket_numbers lib/terms_given lib/ticket_json lib/record
 -- @include lib/enqueued_text lib/events lib/read_event lib/line lib/housekeeping lib/ended lib/replies lib/queues
 -- @lazy check_shape: lib/terms_json
+-- @lazy barred_from: lib/penalties lib/barred
+-- @lazy last_event: lib/trails lib/telling
 -- @lazy fit_all: lib/fitting
 -- @lazy terms_text: lib/terms_text
 -- @lazy stand: lib/terms lib/met lib/standing
@@ -67,6 +72,7 @@ if reshaping then realm.full = "new rules change the sides or classes of " .. re
 local live, player_ticket = call("HMGET", KEYS[4], unpack(ids)), call("HMGET", KEYS[5], unpack(names))
 local newer, older = call("HMGET", realm.ended, unpack(fields)), call("HMGET", realm.ended_before, unpack(fields))
 local joined_ticket, joined_player = {}, {}
+local barred = realm.has_lifecycle and not missing and load_barred_from()(realm, queues, rules_of)
 local wanting = {}
 for n, t in ipairs(parsed) do
   if not (t.rating or live[n] or newer[2 * n - 1] or older[2 * n - 1] or player_ticket[n]) then
@@ -86,7 +92,7 @@ if not missing and (termed or bring_terms(parsed)) then
 end
 
 local function standing(record, t)
-  if record.player == t.player and record.queue == queue then return waiting_reply(record) end
+  if record.player == t.player and record.queue == queue then return waiting_reply(realm, record) end
   return { "ticket_reused", t.ticket, record.player, record.queue }
 end
 
@@ -107,6 +113,8 @@ local function known(n, t)
     return { "already_waiting", record.ticket, record.queue, t.player }
   end
   if missing then return { "unknown_queue", missing } end
+  local bar = barred and barred(t.player)
+  if bar then return bar end
   if realm.full ~= "" then return { "backlog_full", realm.full } end
   if t.unrated then return { "rating_unknown", t.player, t.unrated } end
   if not termed and not t.rating then return { "rating_unknown", t.player, queue } end
@@ -116,17 +124,19 @@ local due, ends
 if not missing then
   due, ends = whole(realm.now + rules.interval_ms), expiry_of(rules, realm.now)
 end
+local newest = realm.has_lifecycle and load_last_event()
 local joined, records, players, line, certificates, expiries = 0, {}, {}, {}, {}, {}
 
 local function join(n, t, last_ticket)
   local last = last_ticket and find_ended(realm, last_ticket)
+  local prev_event = last and (newest and newest(realm, last) or last.end_event) or ""
   local terms = terms_of[n]
   local rating = number_text(t.rating)
   local rest = rating .. further_members(t) .. (terms and terms_text(t, queues) or "")
   local record = {
     ticket = t.ticket, rating = t.rating, enqueued_ms = realm.now, deviation = t.deviation or 0, queue = queue,
     terms = terms ~= nil,
-    player = t.player, prev_event = last and last.end_event or "", prev_ticket = last_ticket or "", rest = rest,
+    player = t.player, prev_event = prev_event, prev_ticket = last_ticket or "", rest = rest,
     members = members_of(t.player, rest),
   }
   local text = enqueued_text(record)

@@ -16,7 +16,7 @@
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: expired
--- @include lib/realm lib/text lib/record lib/events lib/line lib/terms lib/remember lib/leaving
+-- @include lib/realm lib/text lib/record lib/events lib/line lib/terms lib/remember lib/unmatched lib/leaving
 
 if #ARGV > 103 then return { "invalid", "tickets", "at most 100 a call" } end
 local realm, refusal = open_realm()

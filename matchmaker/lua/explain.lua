@@ -11,6 +11,7 @@
 --   explained        ticket, enqueued realm ms, event id, previous event id, event body, realm ms, and JSON: an array
 --                    of what it finds in each of its lines (lib/explaining)
 --   matched          ticket, realm ms of it, event id, previous event id, event body, realm ms: it waits no more
+--   proposed         ticket, enqueued realm ms, its ready check, previous event id, body of the proposed event, realm ms
 --   cancelled        likewise
 --   expired          likewise
 --   unknown_ticket   id
@@ -33,7 +34,7 @@ if ticket then reply, record = ticket_reply(realm, ticket) end
 if not reply then return { "unknown_ticket", ARGV[2] } end
 realm.now = now_of_reader()
 reply[#reply + 1] = whole(realm.now)
-if not record then return reply end
+if not record or reply[1] == "proposed" then return reply end
 
 local terms = record.has_terms and read_terms(ticket) or { at = { { record.queue } } }
 local lines, seen = {}, {}

@@ -7,6 +7,7 @@
 --
 -- Reply: an array that begins with a code
 --   waiting          ticket, enqueued realm ms, event id, previous event id, event body
+--   proposed         ticket, enqueued realm ms, its ready check, previous event id, body of the proposed event
 --   matched          ticket, realm ms, event id, previous event id, event body
 --   cancelled        likewise
 --   expired          likewise
@@ -24,7 +25,7 @@ if not realm then return refusal end
 local ticket = ARGV[2]
 local reply, record = ticket_reply(realm, ticket)
 if not reply then return { "unknown_ticket", ticket } end
-if record then
+if record and reply[1] == "waiting" then
   local rules = cjson.decode(call("HGET", KEYS[3], "q:" .. record.queue))
   if rules.heartbeat_ms > 0 then
     local at = realm.now + rules.heartbeat_ms

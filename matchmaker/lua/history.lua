@@ -18,7 +18,8 @@
 --   unknown_realm
 --   upgrade    schema found, schema wanted
 -- Events: none
--- @include lib/realm lib/reading lib/text lib/record lib/enqueued_text lib/read_event lib/ended lib/replies
+-- @include lib/realm lib/reading lib/text lib/record lib/enqueued_text lib/events lib/read_event lib/ended lib/replies
+-- @lazy read_trail: lib/trails lib/telling lib/read_trail
 
 local player, after, ticket = ARGV[1], ARGV[2], ARGV[3]
 if after ~= "" and (#after > 33 or not string.find(after, "^%d+%-%d+$")) then
@@ -45,17 +46,9 @@ local function reply(code, further)
   }
 end
 
--- Stream ids order as two numbers.
-local function is_newer(id, than)
-  local ms, n = string.match(id, "^(%d+)-(%d+)$")
-  local than_ms, than_n = string.match(than, "^(%d+)-(%d+)$")
-  ms, than_ms = tonumber(ms), tonumber(than_ms)
-  return ms > than_ms or (ms == than_ms and tonumber(n) > tonumber(than_n))
-end
-
 -- Adds the event unless the listener has it; answers whether to go on to older ones.
 local function add(id, prev, body)
-  if after ~= "" and not is_newer(id, after) then return false end
+  if after ~= "" and not is_newer_event(id, after) then return false end
   events[#events + 1] = id
   events[#events + 1] = prev
   events[#events + 1] = body
@@ -66,10 +59,17 @@ if ticket == "" then ticket = ticket_of(realm, player) or "" end
 for _ = 1, most do
   if ticket == "" then return reply("start") end
   local packed = call("HGET", KEYS[4], ticket)
+  local trail = realm.has_lifecycle and load_read_trail()(realm, ticket, packed, add)
   local record, go_on
-  if packed then
+  if trail then
+    if trail.lost and (after ~= "" or #events == 0) then return reply("forgotten") end
+    record, go_on = trail.record, trail.goes_on
+  elseif packed then
     record = unpack_record(ticket, packed)
     go_on = true
+    -- Its newest event is not its first, and what came between is forgotten.
+    local is_first = string.match(record.event, "^%d+") == whole(record.enqueued_ms)
+    if not is_first and after ~= "" and is_newer_event(record.event, after) then return reply("forgotten") end
   else
     record = find_ended(realm, ticket)
     if not record then return reply("forgotten") end
@@ -77,9 +77,9 @@ for _ = 1, most do
     if not body then return reply("forgotten") end
     go_on = add(record.end_event, record.event, body)
   end
-  if go_on then
+  if go_on and not trail then
     local body = packed and "{" .. enqueued_text(record) or read_event(record.event)
-    if not body then return reply("forgotten") end
+    if not body or not string.find(body, '^{"v":1,"event":"enqueued"') then return reply("forgotten") end
     go_on = add(record.event, record.prev_event, body)
   end
   if not go_on or after == "" then return reply("reached") end

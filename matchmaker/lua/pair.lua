@@ -15,6 +15,7 @@
 --
 -- Reply: an array that begins with a code
 --   matched          event id of the match, event body
+--   proposed         event id of the ready check, event body, where the queue has one
 --   changed          then each ticket that no longer waits in this queue; both if the rules are of another version, or
 --                    new rules cancel all that waits
 --   invalid          field, bound
@@ -22,12 +23,13 @@
 --   unknown_realm
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
--- Events: matched
+-- Events: matched proposed
 -- @include lib/realm lib/text lib/record lib/events lib/read_event lib/line lib/terms lib/remember lib/ended
--- @include lib/leaving lib/willingness lib/announce
+-- @include lib/unmatched lib/leaving lib/willingness lib/announce
 -- @lazy pair_rules: lib/pair_checks lib/compatible
 -- @lazy pair_moments: lib/moments
 -- @lazy meeting_noter: lib/met
+-- @lazy going_on: lib/trails lib/deadlines lib/opening lib/going_on
 
 local realm, refusal = open_realm()
 if not realm then return refusal end
@@ -51,12 +53,13 @@ local function waits_in(name, record)
   return false
 end
 
-local packed, records, gone, ends = {}, {}, {}, {}
+local packed, records, gone, ends, checks = {}, {}, {}, {}, {}
 for i = 1, 2 do
   local ticket = ARGV[3 + i]
   packed[i] = call("HGET", KEYS[4], ticket)
   records[i] = packed[i] and unpack_record(ticket, packed[i])
-  if not records[i] or not waits_in(queue, records[i]) then
+  checks[i] = records[i] and realm.has_lifecycle and call("HGET", key_of("checking"), ticket)
+  if not records[i] or checks[i] or not waits_in(queue, records[i]) then
     gone[#gone + 1] = ticket
     local ended = find_ended(realm, ticket)
     ends[i] = ended and ended.how == "matched" and ended.end_event
@@ -66,6 +69,9 @@ if ARGV[4] == ARGV[5] then
   gone[#gone + 1] = ARGV[5]
 elseif ends[1] and ends[1] == ends[2] then
   return { "matched", ends[1], read_event(ends[1]) or "" }
+end
+if checks[1] and checks[1] == checks[2] and ARGV[4] ~= ARGV[5] then
+  return { "proposed", checks[1], call("HGET", key_of("bodies"), checks[1]) or "" }
 end
 if #gone > 0 then return { "changed", unpack(gone) } end
 -- Under new sides or classes the places of these tickets mean nothing.
@@ -116,9 +122,10 @@ local one, pa, other, pb, gap, value = unpack(found)
 local price = allows and allows.price(one, other, now) or 0
 local text = (allows and pair_text(rules, allows, one, other, now) or "") .. ',"proposed":true'
 local endings = new_endings()
+if rules.ready or rules.results then endings.goes_on = load_going_on()(realm, queue, stored[2], rules) end
 local pair = { gap = gap, value = value - price, price = price, text = text }
 local id = commit_standings(realm, endings, queue, stored[2], one, pa, other, pb, pair)
 remember(realm, endings, queue, "matched")
-if c.rematch then load_meeting_noter()(now, c.rematch.after_ms)(one.player, other.player) end
+if c.rematch and not rules.ready then load_meeting_noter()(now, c.rematch.after_ms)(one.player, other.player) end
 settle_left(queue, now)
-return { "matched", id, read_event(id) }
+return { rules.ready and "proposed" or "matched", id, read_event(id) }

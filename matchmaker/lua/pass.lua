@@ -21,7 +21,7 @@
 --   unknown_realm
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
--- Events: matched
+-- Events: matched proposed
 -- @include lib/realm lib/text lib/record lib/events lib/read_event lib/housekeeping lib/line lib/terms
 -- @include lib/remember lib/willingness lib/sweep lib/matching lib/announce lib/slice lib/certificates lib/agenda
 -- @include lib/passed lib/work
@@ -29,6 +29,7 @@
 -- @lazy constrained_pass: lib/first_pairs lib/augment lib/solve_line lib/solve_sides
 -- @lazy constrained_pass: lib/open_now lib/slices lib/solving lib/constrained
 -- @lazy hand_over: lib/own
+-- @lazy going_on: lib/trails lib/deadlines lib/opening lib/going_on
 
 -- Places looked at to either side of a due ticket. One of them is enough to see that nothing is due after all; a few
 -- hold all that is due in a line at rest; in a dense line the best matching settles well within the last.
@@ -47,18 +48,19 @@ if not realm then return refusal end
 local line, queue = ARGV[3], queue_of(ARGV[3])
 local stored = call("HMGET", KEYS[3], "q:" .. queue, "n:" .. queue, "c:" .. queue)
 if not stored[1] then
-  -- A line without rules holds nothing; a stale hint may still name it.
-  call("ZREM", KEYS[9], line)
+  -- A line without rules holds nothing; a stale hint may still name it. What is no line's name stands for open matches.
+  if string.find(line, "^%w") then call("ZREM", KEYS[9], line) end
   return { "unknown_queue", queue }
 end
 keep_house(realm)
 if keeps_from_matching(stored[3]) then return passed_reply(realm, line, true, 0, 0, 0, {}) end
 
 local now, rules, version = realm.now, cjson.decode(stored[1]), stored[2]
+local goes_on = (rules.ready or rules.results) and load_going_on()(realm, queue, version, rules)
 if rules.constraints then
   local ahead = ARGV[5] == "1" and rules.interval_ms or 0
   local work = rules.constraints.own and load_hand_over() or load_constrained_pass()
-  local looked, made, value, shown = work(realm, line, rules, version, budget, ahead, most_shown)
+  local looked, made, value, shown = work(realm, line, rules, version, budget, ahead, most_shown, goes_on)
   return passed_reply(realm, line, stored[3], looked, made, value, shown)
 end
 local willing, is_due, reach, due_at = judge(rules)
@@ -91,6 +93,7 @@ end
 
 local function commit(s, mate)
   local endings = new_endings()
+  endings.goes_on = goes_on
   for i = 1, s.n do
     local j = mate[i]
     if j and j > i then

@@ -7,6 +7,7 @@
 --
 -- Reply: an array that begins with a code
 --   waiting          ticket, enqueued realm ms, event id, previous event id, event body
+--   proposed         ticket, enqueued realm ms, its ready check, previous event id, body of the proposed event
 --   matched          ticket, realm ms, event id, previous event id, event body
 --   cancelled        likewise
 --   expired          likewise

@@ -16,7 +16,7 @@
 --   time_mode        mode of the realm
 --   upgrade          schema found, schema wanted
 -- Events: cancelled
--- @include lib/realm lib/text lib/record lib/events lib/line lib/terms lib/remember lib/leaving lib/willingness
+-- @include lib/realm lib/text lib/record lib/events lib/line lib/terms lib/remember lib/unmatched lib/leaving lib/willingness
 -- @include lib/sweep lib/slice lib/certificates lib/position lib/recertify lib/rework lib/agenda lib/passed
 
 local places, refusal = whole_argument(4, "places", 1, 1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from matchmaker.rules.advice_constraints import warn_constraints
+from matchmaker.rules.advice_lifecycle import warn_lifecycle
 from matchmaker.rules.fields import to_ms
 from matchmaker.rules.model import QueueRules
 
@@ -33,7 +34,7 @@ def warnings_for(rules: QueueRules) -> list[str]:
             "expire_after_seconds = 0 with heartbeat_seconds = 0: the ticket of a player who left waits until somebody "
             "cancels it."
         )
-    return found + warn_constraints(rules)
+    return found + warn_constraints(rules) + warn_lifecycle(rules)
 
 
 def _warn_early(rules: QueueRules) -> list[str]:

@@ -13,6 +13,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from matchmaker.errors import InvalidInput
 from matchmaker.rules.compiled import compiled_fields, compiled_willingness, written_fields, written_willingness
 from matchmaker.rules.compiled_constraints import compile_constraints, written_constraints
+from matchmaker.rules.compiled_lifecycle import compile_lifecycle, written_lifecycle
 from matchmaker.rules.constraints import Constraints
 from matchmaker.rules.fields import (
     MAX_GAP,
@@ -26,7 +27,9 @@ from matchmaker.rules.fields import (
     whole,
     zero_or_from,
 )
-from matchmaker.rules.pieces import Table
+from matchmaker.rules.lifecycle import Lifecycle
+from matchmaker.rules.lifecycle_fields import OpenSkillRules
+from matchmaker.rules.pieces import Fault, Table, refusal
 from matchmaker.rules.willingness import Exponential, Linear, Stepped, Willingness
 
 Accept = Literal["sum", "either", "both"]
@@ -62,7 +65,7 @@ class _Basics(Table):
     )
 
 
-class QueueRules(Constraints, _Basics):
+class QueueRules(Lifecycle, Constraints, _Basics):
     """Rules of one queue. Equal rules have equal :meth:`compiled` forms, and the other way round.
 
     Building one from values that break a bound raises pydantic's ``ValidationError``;
@@ -79,6 +82,15 @@ class QueueRules(Constraints, _Basics):
             object.__setattr__(self, "provisional", capped)
         return self
 
+    @model_validator(mode="after")
+    def _openskill_starts_uncertain(self) -> Self:
+        """OpenSkill takes its whole scale from the starting deviation: one of 0 would let no rating move."""
+        start = self.default_rating / 3 if self.default_deviation is None else self.default_deviation
+        if isinstance(self.rating, OpenSkillRules) and start < 1:
+            bound = 'at least 1, as rating.system is "openskill"; left out: a third of default_rating'
+            raise refusal([Fault(("default_deviation",), self.default_deviation, bound)])
+        return self
+
     def _capped(self, table: _Kind) -> _Kind:
         if isinstance(table, Exponential) and table.cap is None:
             return table.model_copy(update={"cap": self.max_gap})
@@ -87,9 +99,9 @@ class QueueRules(Constraints, _Basics):
     @model_serializer(mode="wrap")
     def _without_what_is_not_set(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A plain queue is dumped as its own fields: a dump reads like the file it came from."""
-        kept = self.set_fields().keys()
+        kept = {*_Basics.model_fields, *self.set_fields(), *self.lifecycle_fields()}
         dumped: dict[str, Any] = serialize(self)
-        return {name: value for name, value in dumped.items() if name in kept or name not in Constraints.model_fields}
+        return {name: value for name, value in dumped.items() if name in kept}
 
     @property
     def constraints(self) -> Constraints | None:
@@ -107,10 +119,10 @@ class QueueRules(Constraints, _Basics):
     def compiled(self) -> str:
         """Canonical JSON for scripts: sorted keys, no spaces, every key of every kind present (0 where unused).
 
-        Times are integer milliseconds, a missing cap is -1. What scripts do not read, and the constraints, are there
-        only if they are not the default, so that rules without them have the text they had before those came. Numbers
-        have up to 17 digits: a script may decode this text but must store and pass on the text itself, because
-        ``cjson.encode`` keeps 14.
+        Times are integer milliseconds, a missing cap is -1. What scripts do not read, the constraints and the lifecycle
+        are there only if they are not the default, so that rules without them have the text they had before those
+        came. Numbers have up to 17 digits: a script may decode this text but must store and pass on the text itself,
+        because ``cjson.encode`` keeps 14.
         """
         found = compiled_willingness(self.willingness) | compiled_fields(self, _OWN)
         for name in _LATER:
@@ -119,6 +131,7 @@ class QueueRules(Constraints, _Basics):
         constraints = compile_constraints(self)
         if constraints:
             found["constraints"] = constraints
+        found |= compile_lifecycle(self)
         return json.dumps(found, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @classmethod
@@ -128,6 +141,7 @@ class QueueRules(Constraints, _Basics):
             found = json.loads(text)
             present = [name for name in _OWN if name in found or name not in _LATER]
             tables = written_fields(cls, found, present) | written_constraints(found.get("constraints", {}))
+            tables |= written_lifecycle(found)
             rules = cls.model_validate(tables | {"willingness": written_willingness(found)})
         # A ValidationError and a JSONDecodeError are ValueErrors; the others come of JSON of another shape.
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):

@@ -104,17 +104,18 @@ class InWords:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A tuple made of a TOML array: ``low`` to ``high`` items, all different."""
+    """A tuple made of a TOML array: ``low`` to ``high`` items, all different unless it says otherwise."""
 
     low: int
     high: int
     words: str
+    distinct: bool = True
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        bounds = {"minItems": self.low, "maxItems": self.high, "uniqueItems": True}
+        bounds = {"minItems": self.low, "maxItems": self.high, "uniqueItems": self.distinct}
         return handler(schema) | bounds | {BOUND: self.words}
 
     def check(self, value: Any, validate: core_schema.ValidatorFunctionWrapHandler) -> Any:
@@ -122,6 +123,8 @@ class Listed:
         if not isinstance(value, list | tuple) or not self.low <= len(value) <= self.high:
             raise _in_words(self.words)
         items = validate(tuple(value))
+        if not self.distinct:
+            return items
         again = [
             Fault((place,), item, f"an entry that stands there once; it is also at place {items.index(item) + 1}")
             for place, item in enumerate(items)

@@ -5,18 +5,41 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from matchmaker.errors import RuleProblem
 from matchmaker.rules.constraint_fields import Distance, Latency, Provisional, Relax, Rematch
 from matchmaker.rules.fields import bound_of, near, one_of
+from matchmaker.rules.lifecycle_fields import SYSTEMS, PenaltyRules, ReadyCheckRules, ResultRules
 from matchmaker.rules.model import QueueRules
 from matchmaker.rules.pieces import IN_WORDS
 from matchmaker.rules.willingness import KINDS
 
-_WILLINGNESS: Final = "willingness"
+
+class _Kinds(NamedTuple):
+    """A table of several kinds: its name, the field that says which, and the kinds."""
+
+    table: str
+    field: str
+    models: Mapping[str, type[BaseModel]]
+
+    @property
+    def names(self) -> list[str]:
+        """Every field of any kind."""
+        return sorted({name for model in self.models.values() for name in model.model_fields})
+
+
+_WILLINGNESS: Final = _Kinds("willingness", "kind", KINDS)
+_RATING: Final = _Kinds("rating", "system", SYSTEMS)
+
+_OF_KINDS: Final[Mapping[tuple[str, ...], _Kinds]] = {
+    ("willingness",): _WILLINGNESS,
+    ("provisional", "willingness"): _WILLINGNESS,
+    ("rating",): _RATING,
+}
+"""The tables of several kinds by their place."""
 
 _INNER: Final[Mapping[str, type[BaseModel]]] = {
     "any_of.<attribute>": Relax,
@@ -25,8 +48,11 @@ _INNER: Final[Mapping[str, type[BaseModel]]] = {
     "latency": Latency,
     "rematch": Rematch,
     "provisional": Provisional,
+    "ready_check": ReadyCheckRules,
+    "penalties": PenaltyRules,
+    "results": ResultRules,
 }
-"""The tables inside a queue's, but for willingness, by their place."""
+"""The tables inside a queue's, but for those of several kinds, by their place."""
 
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -57,14 +83,15 @@ class Problems:
 
     def _add_unknown_kind(self, queue: str, location: list[str | int], table: Mapping[Any, Any]) -> None:
         """An unknown kind still gets its fields checked: a fault that every kind with the field finds is one."""
-        kind = table.get("kind")
-        self.add(queue, _dotted([*location, "kind"]), kind, one_of(tuple(KINDS)) + near(kind, KINDS))
-        for name in [str(key) for key in table if key != "kind"]:
+        kinds = _OF_KINDS[tuple(map(str, location))]
+        kind = table.get(kinds.field)
+        missing = "; it has to be given" if kinds.field not in table else near(kind, kinds.models)
+        self.add(queue, _dotted([*location, kinds.field]), kind, one_of(tuple(kinds.models)) + missing)
+        for name in [str(key) for key in table if key != kinds.field]:
             field = _dotted([*location, name])
-            owners = [model for model in KINDS.values() if name in model.model_fields]
+            owners = [model for model in kinds.models.values() if name in model.model_fields]
             if not owners:
-                names = sorted({field for model in KINDS.values() for field in model.model_fields})
-                self.add(queue, field, table[name], _fields_in_words(names) + near(name, names))
+                self.add(queue, field, table[name], _fields_in_words(kinds.names) + near(name, kinds.names))
             elif all(_refuses(model, name, table[name]) for model in owners):
                 self.add(queue, field, table[name], bound_of(owners[0], name))
 
@@ -91,13 +118,13 @@ def _quoted(part: str) -> str:
 
 def _table_at(location: list[str | int]) -> type[BaseModel]:
     """The table that holds the last part of a location. Takes out of it the kind of a willingness."""
-    for table_of_kind in ([_WILLINGNESS], ["provisional", _WILLINGNESS]):
-        depth = len(table_of_kind)
-        if location[:depth] == table_of_kind and len(location) > depth:
+    for place, kinds in _OF_KINDS.items():
+        depth = len(place)
+        if tuple(location[:depth]) == place and len(location) > depth:
             # pydantic puts the kind between the table and the field: willingness, linear, per_second
-            return KINDS[str(location.pop(depth))]
-    for place, table in _INNER.items():
-        name, *entry = place.split(".")
+            return kinds.models[str(location.pop(depth))]
+    for dotted, table in _INNER.items():
+        name, *entry = dotted.split(".")
         if location[0] == name and len(location) > 1 + len(entry):
             return table
     return QueueRules
@@ -125,16 +152,17 @@ def _allowed(model: type[BaseModel], location: list[str | int], value: object, *
 
 def _instead_of_unknown(model: type[BaseModel], name: str, within: str) -> str:
     """What to do about a field the table does not know: where it belongs, or which fields there are."""
-    kinds = [kind for kind, table in KINDS.items() if name in table.model_fields]
-    if kinds and model in KINDS.values():
-        return f"`{name}` belongs to kind = {one_of(tuple(kinds))}"
-    if kinds and _WILLINGNESS in model.model_fields:
-        return f"`{name}` belongs inside `{_WILLINGNESS}`"
+    for kinds in (_WILLINGNESS, _RATING):
+        owners = [kind for kind, table in kinds.models.items() if name in table.model_fields]
+        if owners and model in kinds.models.values():
+            return f"`{name}` belongs to {kinds.field} = {one_of(tuple(owners))}"
+        if owners and kinds.table in model.model_fields:
+            return f"`{name}` belongs inside `{kinds.table}`"
     if model is not QueueRules and name in QueueRules.model_fields:
         return f"`{name}` belongs to the queue, outside `{within}`"
-    owners = [place for place, table in _INNER.items() if name in table.model_fields]
-    if owners:
-        return f"`{name}` belongs inside " + " or ".join(f"`{place}`" for place in owners)
+    places = [place for place, table in _INNER.items() if name in table.model_fields]
+    if places:
+        return f"`{name}` belongs inside " + " or ".join(f"`{place}`" for place in places)
     return _fields_in_words(model.model_fields) + near(name, model.model_fields)
 
 

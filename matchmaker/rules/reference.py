@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from matchmaker.rules.fields import BOUND
+from matchmaker.rules.lifecycle_fields import SYSTEMS
 from matchmaker.rules.pieces import KEY
 from matchmaker.rules.schema import json_schema
 from matchmaker.rules.willingness import KINDS
@@ -21,7 +22,7 @@ Node = Mapping[str, Any]
 
 
 def reference() -> str:
-    """Fields of a queue and of each kind of willingness, as Markdown."""
+    """Fields of a queue, of each kind of willingness and of each rating system, as Markdown."""
     schema = json_schema()
     definitions = schema["$defs"]
     lines = ["### A queue", "", *_HEAD, *_fields(definitions, "", "QueueRules")]
@@ -30,6 +31,10 @@ def reference() -> str:
         common = " (the default; `kind` may be left out)" if kind == "linear" else ""
         lines += ["", f'### `willingness` of kind = "{kind}"{common}', "", *_HEAD]
         lines += _fields(definitions, "", table.__name__)
+    for system, ratings in SYSTEMS.items():
+        lines += ["", f'### `rating` of system = "{system}"', "", *_HEAD]
+        lines += _fields(definitions, "", ratings.__name__)
+        lines += ["", *_names(definitions[ratings.__name__]["properties"])]
     return "\n".join(lines) + "\n"
 
 
@@ -78,7 +83,10 @@ def _resolved(node: Node) -> Node:
 def _default(node: Node) -> str:
     value = node.get("default")
     if isinstance(value, Mapping):
-        return "its defaults"
+        plain = all(isinstance(one, int | float) for one in value.values())
+        return (
+            "`{ " + ", ".join(f"{key} = {one:.15g}" for key, one in value.items()) + " }`" if plain else "its defaults"
+        )
     if isinstance(value, str):
         return f'`"{value}"`'
     return f"`{value:.15g}`" if isinstance(value, int | float) else "none"

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import psycopg2
 from psycopg2 import extensions
@@ -22,33 +22,41 @@ from psycopg2 import extensions
 from matchmaker.errors import DatabaseUnavailable, InvalidInput
 from matchmaker.settings import DATABASE_URL_BOUND, is_ambiguous, redacted_url
 from matchmaker.store.faults import error_of
+from matchmaker.store.queries import (
+    CONNECTIONS,
+    GRACE_SECONDS,
+    TIMEOUT_SECONDS,
+    DatabasePlan,
+    Query,
+    Rows,
+    drive,
+)
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
 
-TIMEOUT_SECONDS = 5.0
-"""One transaction, from asking for a connection to the end of its commit."""
-
 CONNECT_SECONDS = 2
 """The least that libpq takes."""
 
-CONNECTIONS = 4
-_GRACE_SECONDS = 0.5
+ROWS_A_FETCH = 500
+"""Rows made into Python's at a time: in one go, other threads would wait for a long answer."""
+
+T = TypeVar("T")
 
 
-def _options(url: str) -> dict[str, Any]:
+def options_of(url: str) -> dict[str, Any]:
     """Parameters of the URL over our own.
 
     libpq's own message about a URL quotes it, password and all, so it is never passed on.
     """
     if url.partition("://")[0] not in ("postgresql", "postgres"):
-        raise InvalidInput("database_url", _shown(url), DATABASE_URL_BOUND)
+        raise InvalidInput("database_url", shown_url(url), DATABASE_URL_BOUND)
     try:
         named = None if is_ambiguous(url) else extensions.parse_dsn(url)
     except (psycopg2.ProgrammingError, ValueError):
         named = None
     if named is None:
-        raise InvalidInput("database_url", _shown(url), DATABASE_URL_BOUND)
+        raise InvalidInput("database_url", shown_url(url), DATABASE_URL_BOUND)
     ours = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "matchmaker",
@@ -59,7 +67,8 @@ def _options(url: str) -> dict[str, Any]:
     return {**ours, **named}
 
 
-def _shown(url: str) -> str:
+def shown_url(url: str) -> str:
+    """The URL as messages may show it."""
     try:
         return redacted_url(url)
     except ValueError:
@@ -76,8 +85,8 @@ class Database:
     """
 
     def __init__(self, url: str, *, connections: int = CONNECTIONS, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        self._options = _options(url)
-        self.shown = _shown(url)
+        self._options = options_of(url)
+        self.shown = shown_url(url)
         self.timeout_seconds = timeout_seconds
         self._most = connections
         self._free = threading.BoundedSemaphore(connections)
@@ -118,6 +127,19 @@ class Database:
         finally:
             self._free.release()
 
+    def run(self, plan: DatabasePlan[T], timeout_seconds: float | None = None, *, read_only: bool = True) -> T:
+        """All of a plan, in one transaction; see :class:`~matchmaker.store.queries.Transactions`."""
+        with self.transaction(timeout_seconds, read_only=read_only) as cursor:
+            return drive(plan, lambda query: self._rows(cursor, query))
+
+    def _rows(self, cursor: cursor, query: Query) -> Rows:
+        rows: Rows = []
+        with self.errors():
+            cursor.execute(query.sql, query.values or None)
+            while cursor.description and (some := cursor.fetchmany(ROWS_A_FETCH)):
+                rows += some
+        return rows
+
     def connect(self) -> connection:
         """A connection of the caller's own, outside the pool.
 
@@ -152,8 +174,10 @@ class Database:
                 raise DatabaseUnavailable(f"the database {self.shown} did not answer within {seconds:g} s") from fault
             healthy = self._rolled_back(link)
             raise error_of(fault, self.shown) from fault
-        except BaseException:
+        except BaseException as error:
             healthy = self._rolled_back(link)
+            if watchdog.cut and isinstance(error, DatabaseUnavailable):
+                raise DatabaseUnavailable(f"the database {self.shown} did not answer within {seconds:g} s") from error
             raise
         finally:
             watchdog.end()
@@ -169,9 +193,8 @@ class Database:
             left = max(1, round(1000 * (deadline - time.monotonic())))
             try:
                 with link.cursor() as cursor:
-                    cursor.execute(f"SET LOCAL statement_timeout = {left}")
-                    if read_only:
-                        cursor.execute("SET TRANSACTION READ ONLY")
+                    only = "SET TRANSACTION READ ONLY; " if read_only else ""
+                    cursor.execute(f"{only}SET LOCAL statement_timeout = {left}")
             except psycopg2.Error as fault:
                 watchdog.end()
                 link.close()
@@ -206,7 +229,7 @@ class Watchdog:
         # A descriptor of its own: the connection's may be closed, and its number reused, while the timer runs.
         self._socket = socket.socket(fileno=os.dup(link.fileno()))
         self._lock = threading.Lock()
-        self._timer = threading.Timer(max(0.0, deadline - time.monotonic()) + _GRACE_SECONDS, self._cut)
+        self._timer = threading.Timer(max(0.0, deadline - time.monotonic()) + GRACE_SECONDS, self._cut)
         self._timer.daemon = True
         self._timer.start()
 

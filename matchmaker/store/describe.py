@@ -19,7 +19,11 @@ from matchmaker.store.tables import Table, described
 BEGIN: Final = "<!-- From here on written by `python -m matchmaker.store.describe docs/schema.md`. -->"
 
 SERVES: Final[Mapping[str, str]] = {
-    "ratings_by_rating": "the ranking of a queue",
+    "ratings_by_rating": "the ranking of a queue, or of a side in it",
+    "results_by_number": "the season in the order in which it was rated",
+    "results_by_time": "results of a queue, newest first, and of a stretch of time",
+    "rating_changes_of_player": "how a player's rating came about",
+    "checks_by_time": "ready checks of a queue, newest first",
     "tickets_by_player": "a player's tickets, newest first",
     "tickets_open": "who waits by the records: reconciliation",
     "matches_by_time": "the matches of a queue, newest first, and of a stretch of time",

@@ -11,6 +11,9 @@ killed gives it back at once, and one that was stopped after :data:`SILENT_SECON
 **Nothing missed after a failure.** Each read begins with the last event that was recorded. If the stream does not have
 it, the server lost writes (or is another): the stream is read again from its beginning, which changes only what is
 different now, and what the realm no longer knows is named (``reconcile.py``).
+
+**Settled, then announced.** Finished matches are rated in the same transaction (``settle.py``), and the realm is told
+of it after the commit (``announce.py``); what a drain could not tell any more, the next one tells first.
 """
 
 from __future__ import annotations
@@ -31,8 +34,10 @@ from matchmaker.reports import RECORDER
 from matchmaker.runner import typed_errors
 from matchmaker.scripts import SCHEMA, SCHEMAS
 from matchmaker.store import schema, writer
+from matchmaker.store.announce import Announcer
 from matchmaker.store.connect import Database, Watchdog
 from matchmaker.store.rows import Batch, Reader, rules_field
+from matchmaker.store.settle import Settler, settled_of
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
@@ -50,19 +55,27 @@ GATHER_SECONDS: Final = 0.05
 """Let events gather so long when few come: a commit for twenty instead of one for each."""
 
 LOCK_PAUSE_SECONDS: Final = 0.2
+MOST_NAMED: Final = 20
 _LOCK = "matchmaker recorder "
 
 
 @dataclass(slots=True)
 class DrainReport:
     """What one drain did. ``busy``: another one is at work and this did nothing. ``unknown``: there is no such realm
-    yet. ``restarted`` counts how often the stream no longer held the place; ``behind`` says it left before the end."""
+    yet. ``restarted`` counts how often the stream no longer held the place; ``behind`` says it left before the end.
+
+    Of the ``results`` of matches that were new, ``rated`` changed ratings; ``announced`` were told to the realm, those
+    included that an earlier drain had settled.
+    """
 
     realm: str
     events: int = 0
     rows: int = 0
     matches: int = 0
     batches: int = 0
+    results: int = 0
+    rated: int = 0
+    announced: int = 0
     restarted: int = 0
     place: str = START
     busy: bool = False
@@ -101,6 +114,9 @@ class Drain:
         self._patience_seconds = patience_seconds
         self._again = again
         self._reader = Reader()
+        self._settler = Settler(realm)
+        self._announcer = Announcer(client, self.keys, self._transaction)
+        self._settled = 0
         self._link: connection | None = None
         self._entries_read: int | None = None
         self._warn: Callable[[str], None] = lambda _: None
@@ -119,6 +135,7 @@ class Drain:
                 if self.mine:
                     writer.prepare(cursor)
                     self.report.place = START if self._again else writer.place_of(cursor, self.keys.realm)
+                    self._settled = settled_of(cursor, self.keys.realm)
             self._link.autocommit = False
         except BaseException:
             self._link.close()
@@ -136,9 +153,18 @@ class Drain:
                 return False
             time.sleep(LOCK_PAUSE_SECONDS)
 
-    def __exit__(self, *exc: object) -> None:
-        if self._link is not None:
-            self._link.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._link is None:
+            return
+        if self.mine and kind is None:
+            # By itself the server gives the lock back some time after the connection went: the next drain would find
+            # it taken.
+            with contextlib.suppress(errors.MatchmakerError, psycopg2.Error):
+                self._link.rollback()
+                self._link.autocommit = True
+                with self._bounded() as cursor:
+                    cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (_LOCK + self.keys.realm,))
+        self._link.close()
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
@@ -155,6 +181,7 @@ class Drain:
         self._warn = warn
         report = self.report
         if self.mine and self._register():
+            self._announce()
             quiet_since = time.monotonic()
             while True:
                 batch, at_end = self._read()
@@ -245,8 +272,7 @@ class Drain:
             f"realm {self.keys.realm!r}: the stream no longer holds event {place}, the last one recorded: {why}; "
             "recording the stream anew from its beginning"
         )
-        self.report.warnings.append(warning)
-        self._warn(warning)
+        self._tell(warning)
         self.report.place = START
         self._entries_read = 0
         with self._transaction() as cursor:
@@ -265,8 +291,11 @@ class Drain:
 
     def _write(self, batch: Batch) -> None:
         rules = self._rules(batch)
+        if batch.finished and not self._settled:
+            self._announcer.begin()
         with self._transaction() as cursor:
             writer.write(cursor, self.keys.realm, batch, rules)
+            settled = self._settler.settle(cursor, batch.finished) if batch.finished else None
         self._reader.written()
         report = self.report
         report.place = batch.last
@@ -275,6 +304,24 @@ class Drain:
         report.matches += len(batch.matches)
         report.batches += 1
         self._move_group()
+        if settled:
+            self._settled = settled.last
+            report.results += settled.results
+            report.rated += settled.rated
+            if settled.without_rules:
+                matches = f"{len(settled.without_rules)} matches were not rated"
+                named = ", ".join(settled.without_rules[:MOST_NAMED])
+                self._tell(f"realm {self.keys.realm!r}: {matches}, for the text of their rules is lost: {named}")
+            self._announce()
+
+    def _announce(self) -> None:
+        """What was settled and not told to the realm yet."""
+        if self._settled:
+            self.report.announced += self._announcer.announce(self._settled)
+
+    def _tell(self, warning: str) -> None:
+        self.report.warnings.append(warning)
+        self._warn(warning)
 
     def _rules(self, batch: Batch) -> dict[tuple[str, int], str | None]:
         """The text of the versions that the batch tells of: the events do not carry it."""

@@ -1,14 +1,13 @@
 """What Postgres refuses, as this package's errors: each names what to do.
 
 By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html). A connection that was refused has none in
-psycopg2; there the server's words are looked at, in English, and passed on in any other language.
+psycopg2 and psycopg; there the server's words are looked at, in English, and passed on in any other language.
 """
 
 from __future__ import annotations
 
 import re
-
-import psycopg2
+from typing import TYPE_CHECKING
 
 from matchmaker.errors import (
     DatabaseSchema,
@@ -16,6 +15,9 @@ from matchmaker.errors import (
     DatabaseUnsuitable,
     MatchmakerError,
 )
+
+if TYPE_CHECKING:
+    import psycopg2
 
 UPGRADE = "run `matchmaker db upgrade`"
 ALTERED = f"{UPGRADE}; if that has nothing to do, a table was changed by hand"
@@ -42,16 +44,12 @@ _WORDS = {
 }
 
 
-def _words(fault: psycopg2.Error) -> str:
-    """What the server or libpq said, on one line."""
-    said = str(fault).strip().partition("\n")[0]
-    return " ".join(said.split())
+def _first_line(said: str) -> str:
+    return " ".join(said.strip().partition("\n")[0].split())
 
 
-def _code(fault: psycopg2.Error) -> str:
-    if fault.pgcode:
-        return str(fault.pgcode)
-    said = str(fault)
+def _code_of_words(said: str) -> str:
+    """The SQLSTATE behind a refused connection, "" for none."""
     if "no password supplied" in said:
         return "28P01"
     if "FATAL:" in said:
@@ -64,13 +62,25 @@ def _code(fault: psycopg2.Error) -> str:
 
 def error_of(fault: psycopg2.Error, shown: str) -> MatchmakerError:
     """The error that a psycopg2 error stands for. ``shown`` is the database's URL without a password."""
-    code = _code(fault)
+    import psycopg2  # the driver is loaded for those who have a database
+
+    lost = isinstance(fault, (psycopg2.OperationalError, psycopg2.InterfaceError))
+    return typed(str(fault.pgcode or ""), str(fault), lost=lost, shown=shown)
+
+
+def typed(sqlstate: str, said: str, *, lost: bool, shown: str) -> MatchmakerError:
+    """The error of a SQLSTATE, "" where there is none, and of what the server or libpq said.
+
+    :param lost: without a SQLSTATE this means that the connection was not made, or broke.
+    """
+    code = sqlstate or _code_of_words(said)
+    words = _first_line(said)
     if code in _REMEDIES:
-        return DatabaseUnsuitable(f"the database {shown} cannot be used: {_REMEDIES[code]} ({_words(fault)})")
+        return DatabaseUnsuitable(f"the database {shown} cannot be used: {_REMEDIES[code]} ({words})")
     if code in _MISSING:
-        return DatabaseSchema(f"another one ({_words(fault)})", "tables it makes", ALTERED)
-    if not code and isinstance(fault, (psycopg2.OperationalError, psycopg2.InterfaceError)):
-        return DatabaseUnavailable(f"the database {shown} does not answer: {_words(fault)}")
+        return DatabaseSchema(f"another one ({words})", "tables it makes", ALTERED)
+    if not code and lost:
+        return DatabaseUnavailable(f"the database {shown} does not answer: {words}")
     if _PASSING.match(code):
-        return DatabaseUnavailable(f"the database {shown} does not serve now: {_words(fault)}")
-    return DatabaseUnsuitable(f"the database {shown} refuses: {_words(fault)}")
+        return DatabaseUnavailable(f"the database {shown} does not serve now: {words}")
+    return DatabaseUnsuitable(f"the database {shown} refuses: {words}")

@@ -13,7 +13,22 @@ if TYPE_CHECKING:
 
     from matchmaker.store.connect import Database
 
-TABLES: Final = ("realms", "queues", "rule_versions", "players", "ratings", "tickets", "matches", "teams", "events")
+TABLES: Final = (
+    "realms",
+    "queues",
+    "rule_versions",
+    "players",
+    "ratings",
+    "tickets",
+    "matches",
+    "teams",
+    "events",
+    "checks",
+    "reports",
+    "results",
+    "rating_changes",
+    "meetings",
+)
 COUNTED_ROWS: Final = 100_000
 """Up to here rows are counted; above, the planner's estimate is taken, which costs nothing."""
 

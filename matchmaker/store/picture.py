@@ -23,8 +23,9 @@ WIDTH, GUTTER = 23.0, 8.0
 
 HEAD_LINES, PADDING, SPACE, MARGIN = 1.7, 0.35, 2.2, 3.5
 SPOTS: Final[Sequence[Sequence[str]]] = (
-    ("realms", "queues", "rule_versions", "schema"),
-    ("matches", "teams", "events"),
+    ("realms", "queues", "rule_versions", "checks", "schema"),
+    ("matches", "teams", "events", "reports"),
+    ("results", "rating_changes", "meetings"),
     ("ratings", "players", "tickets"),
 )
 """Cards by column, from the top: neighbours are those who name each other."""
@@ -50,6 +51,11 @@ LINKS: Final = (
     Link("tickets", "ended_event", "matches", "match"),
     Link("tickets", "ended_event", "events", "event"),
     Link("rule_versions", "event", "events", "event"),
+    Link("results", "match", "matches", "match"),
+    Link("reports", "match", "matches", "match"),
+    Link("rating_changes", "n", "results", "n"),
+    Link("meetings", "last_match", "results", "match"),
+    Link("rating_changes", "player", "ratings", "player"),
 )
 
 

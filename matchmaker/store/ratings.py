@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from matchmaker.calls import Rated
+from matchmaker.store.copying import as_line
+from matchmaker.store.queries import DatabasePlan, Query, Rows
+from matchmaker.store.settle import lock
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
@@ -16,7 +19,7 @@ ROWS_A_FETCH = 5_000
 
 _LOOK_UP = """
 SELECT player, rating, deviation FROM ratings
-WHERE realm = %(realm)s AND queue = %(queue)s AND player = ANY(%(players)s)
+WHERE realm = %(realm)s AND queue = %(queue)s AND side = '' AND player = ANY(%(players)s)
 """
 # Sorted, so that two who create the same players wait for each other and never in a circle.
 _SETTLE = """
@@ -27,13 +30,14 @@ created AS (
     ON CONFLICT DO NOTHING
 )
 INSERT INTO ratings (realm, queue, player, rating, deviation, source)
-SELECT %(realm)s, %(queue)s, player, %(rating)s, %(deviation)s, 'default' FROM unknown
+SELECT %(realm)s, %(queue)s, player, %(rating)s, %(deviation)s::double precision, 'default' FROM unknown
 ON CONFLICT DO NOTHING
 RETURNING player, rating, deviation
 """
 _GIVEN = """
-CREATE TEMPORARY TABLE given (player text PRIMARY KEY, rating double precision, deviation double precision)
-ON COMMIT DROP
+CREATE TEMPORARY TABLE IF NOT EXISTS given (player text PRIMARY KEY, rating double precision,
+    deviation double precision) ON COMMIT DROP;
+TRUNCATE given
 """
 _COMPARE = """
 SELECT count(*) FILTER (WHERE stored.player IS NULL),
@@ -42,22 +46,44 @@ SELECT count(*) FILTER (WHERE stored.player IS NULL),
        count(*)
 FROM given LEFT JOIN ratings AS stored
      ON stored.realm = %(realm)s AND stored.queue = %(queue)s AND stored.player = given.player
+     AND stored.side = %(side)s
 """
 _PLAYERS = """
 INSERT INTO players (realm, player, since_ms)
 SELECT %(realm)s, player, (extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM given ORDER BY player
 ON CONFLICT DO NOTHING
 """
+# Between two rated matches: a season that is computed anew takes the numbers from here on.
+_CHANGES = """
+INSERT INTO rating_changes (realm, n, part, queue, player, side, at_ms, game, before, deviation_before,
+    volatility_before, rating, deviation, volatility)
+SELECT %(realm)s, realms.settled, part, %(queue)s, given.player, %(side)s,
+    (extract(epoch FROM clock_timestamp()) * 1000)::bigint, coalesce(stored.games, 0), stored.rating, stored.deviation,
+    stored.volatility, given.rating, given.deviation, stored.volatility
+FROM realms CROSS JOIN given
+CROSS JOIN (
+    SELECT 1 + coalesce(max(part), 0) AS part FROM rating_changes
+    WHERE realm = %(realm)s AND n = (SELECT settled FROM realms WHERE realm = %(realm)s)
+) AS last
+LEFT JOIN ratings AS stored ON stored.realm = %(realm)s AND stored.queue = %(queue)s AND stored.player = given.player
+    AND stored.side = %(side)s
+WHERE realms.realm = %(realm)s
+    AND (stored.player IS NULL OR (stored.rating, stored.deviation) IS DISTINCT FROM (given.rating, given.deviation))
+"""
 _UPSERT = """
-INSERT INTO ratings AS stored (realm, queue, player, rating, deviation, source)
-SELECT %(realm)s, %(queue)s, player, rating, deviation, 'import' FROM given ORDER BY player
-ON CONFLICT (realm, queue, player) DO UPDATE
+INSERT INTO ratings AS stored (realm, queue, player, side, rating, deviation, source)
+SELECT %(realm)s, %(queue)s, player, %(side)s, rating, deviation, 'import' FROM given ORDER BY player
+ON CONFLICT (realm, queue, player, side) DO UPDATE
 SET rating = excluded.rating, deviation = excluded.deviation, source = 'import', changed_at = now()
 WHERE (stored.rating, stored.deviation) IS DISTINCT FROM (excluded.rating, excluded.deviation)
 """
 _EXPORT = """
-SELECT player, rating, deviation FROM ratings WHERE realm = %(realm)s AND queue = %(queue)s
+SELECT player, rating, deviation FROM ratings
+WHERE realm = %(realm)s AND queue = %(queue)s AND side = %(side)s
 ORDER BY rating DESC, player COLLATE "C"
+"""
+_SIDES = """
+SELECT DISTINCT side COLLATE "C" FROM ratings WHERE realm = %(realm)s AND queue = %(queue)s ORDER BY 1
 """
 
 
@@ -70,35 +96,41 @@ class ImportCount:
     unchanged: int
 
 
-def _rated(cursor: cursor) -> dict[str, Rated]:
-    return {player: Rated(rating, deviation) for player, rating, deviation in cursor}
+def _rated(rows: Rows) -> dict[str, Rated]:
+    return {player: Rated(rating, deviation) for player, rating, deviation in rows}
 
 
-def look_up(cursor: cursor, realm: str, queue: str, players: Sequence[str]) -> dict[str, Rated]:
+def look_up(realm: str, queue: str, players: Sequence[str]) -> DatabasePlan[dict[str, Rated]]:
     """The ratings of those who have one in the queue, by one query."""
-    cursor.execute(_LOOK_UP, {"realm": realm, "queue": queue, "players": list(players)})
-    return _rated(cursor)
+    rows = yield Query(_LOOK_UP, {"realm": realm, "queue": queue, "players": list(players)})
+    return _rated(rows)
 
 
-def settle_unknown(cursor: cursor, realm: str, queue: str, players: Sequence[str], default: Rated) -> dict[str, Rated]:
+def settle_unknown(realm: str, queue: str, players: Sequence[str], default: Rated) -> DatabasePlan[dict[str, Rated]]:
     """Creates players nobody knew, with the default rating; answers what stands then.
 
     That is not the default for whom somebody else rated in the same moment.
     """
     given = {"realm": realm, "queue": queue, "players": list(players)}
-    cursor.execute(_SETTLE, {**given, "rating": default.rating, "deviation": default.deviation})
-    stand = _rated(cursor)
+    rows = yield Query(_SETTLE, {**given, "rating": default.rating, "deviation": default.deviation})
+    stand = _rated(rows)
     rest = [player for player in players if player not in stand]
     if rest:
-        stand |= look_up(cursor, realm, queue, rest)
+        stand |= yield from look_up(realm, queue, rest)
     return stand
 
 
 def import_ratings(
-    cursor: cursor, realm: str, queue: str, rated: Mapping[str, Rated], *, dry: bool = False
+    cursor: cursor, realm: str, queue: str, rated: Mapping[str, Rated], *, side: str = "", dry: bool = False
 ) -> ImportCount:
-    """Stores these ratings over those that are there, all or nothing; with ``dry`` only tells what would change."""
-    names = {"realm": realm, "queue": queue}
+    """Stores these ratings over those that are there, all or nothing; with ``dry`` only tells what would change.
+
+    No match is settled meanwhile (:func:`matchmaker.store.settle.lock`): those before it and those after it are told
+    apart by ``rating_changes``.
+    """
+    names = {"realm": realm, "queue": queue, "side": side}
+    if not dry:
+        lock(cursor, realm)
     cursor.execute(_GIVEN)
     cursor.copy_expert("COPY given FROM STDIN", io.StringIO("".join(map(_copy_row, rated, rated.values()))))
     cursor.execute("ANALYZE given")
@@ -106,20 +138,25 @@ def import_ratings(
     new, changed, all_ = cursor.fetchone() or (0, 0, 0)
     if not dry:
         cursor.execute(_PLAYERS, names)
+        cursor.execute(_CHANGES, names)
         cursor.execute(_UPSERT, names)
     return ImportCount(new, changed, all_ - new - changed)
 
 
 def _copy_row(player: str, rated: Rated) -> str:
-    """COPY's text form. A player's id has no control characters, so a backslash is all there is to escape."""
-    deviation = "\\N" if rated.deviation is None else repr(float(rated.deviation))
-    return f"{player.replace(chr(92), chr(92) * 2)}\t{float(rated.rating)!r}\t{deviation}\n"
+    return as_line(player, float(rated.rating), rated.deviation) + "\n"
 
 
-def stored_ratings(cursor: cursor, realm: str, queue: str) -> Iterator[tuple[str, Rated]]:
-    """Every rating of the queue, the highest first, without holding them all in memory."""
+def rated_sides(cursor: cursor, realm: str, queue: str) -> list[str]:
+    """The sides of which the queue has ratings, "" for all of them first."""
+    cursor.execute(_SIDES, {"realm": realm, "queue": queue})
+    return [str(side) for (side,) in cursor.fetchall()]
+
+
+def stored_ratings(cursor: cursor, realm: str, queue: str, side: str = "") -> Iterator[tuple[str, Rated]]:
+    """Every rating of the queue, or of that side of it, the highest first, without holding them all in memory."""
     with cursor.connection.cursor(name="stored_ratings") as rows:
         rows.itersize = ROWS_A_FETCH
-        rows.execute(_EXPORT, {"realm": realm, "queue": queue})
+        rows.execute(_EXPORT, {"realm": realm, "queue": queue, "side": side})
         for player, rating, deviation in rows:
             yield player, Rated(rating, deviation)

@@ -1,6 +1,7 @@
 """What the records tell: matches, newest first, and the versions of a queue's rules. Reads only.
 
-Each read is one transaction that begins by checking the schema. Ids of matches order as events do: by realm ms, then by
+Each read is one transaction that begins by checking the schema: a plan (``queries.py``), and for blocking programs a
+function that runs it. Ids of matches order as events do: by realm ms, then by
 number within it.
 """
 
@@ -10,31 +11,58 @@ import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from matchmaker.errors import InvalidInput, UnknownMatch, UnknownQueue
 from matchmaker.model import EVENT_PATTERN, Match, Player, Team, Ticket, TicketState, checked_text, event_order
 from matchmaker.rules import QueueRules
 from matchmaker.store import schema
+from matchmaker.store.queries import DatabasePlan, Query, Rows, Transactions
 from matchmaker.terms import Frozen
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import cursor
-
-    from matchmaker.store.connect import Database
 
 MOST: Final = 1_000
 """Matches that one read answers at most."""
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A player's rating before and after a match, in points, and the deviation after it."""
+
+    before: float
+    after: float
+    deviation: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedResult:
+    """How a match ended: ``played`` (then ``ranks`` has a number for each team, 1 for the best, equal for a tie),
+    ``aborted`` or ``abandoned``; by whom or what; who ``left`` early. ``number`` counts the rated matches of the realm,
+    None for one that was not rated. ``at_ms`` is realm ms."""
+
+    outcome: str
+    ranks: tuple[int, ...]
+    by: str
+    who: str
+    reason: str
+    left: tuple[str, ...]
+    at_ms: int
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedMatch:
-    """A match as it was made. ``lost_ms`` is when reconciliation found that a server which failed no longer had it, by
-    the database's clock in Unix ms; None for every other."""
+    """A match as it was made, and what became of it.
+
+    ``lost_ms`` is when reconciliation found that a server which failed no longer had it, by the database's clock in
+    Unix ms; None for every other. ``result`` is None where none is awaited, or until there is one. ``changes``: what a
+    rated match made of its players' ratings.
+    """
 
     match: Match
     lost_ms: int | None = None
+    result: RecordedResult | None = None
+    changes: Mapping[str, Change] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +83,20 @@ class RuleChange:
 
 # -- matches -----------------------------------------------------------------------------------------------------------
 
+_HEAD: Final = 21
+"""Columns of :data:`_ALL` that tell of the match; the others tell of a member."""
+
 # A page of ids and then all about them. The name of a match is checked and holds its place in the order.
 _ALL = """
 SELECT m.match, m.queue, m.rules, m.at_ms, m.gap, m.value, (extract(epoch FROM m.lost_at) * 1000)::bigint,
     m.price, m.region, m.ping, m.server, m.picks, m.proposed,
-    t.team, t.ticket, t.player, t.rating, t.deviation, t.waited_ms, coalesce(k.data, ''), t.side, t.choice
+    r.outcome, r.ranks, r.by, r.who, r.reason, r.left_players, r.at_ms, r.n,
+    t.team, c.before, c.rating, c.deviation,
+    t.ticket, t.player, t.rating, t.deviation, t.waited_ms, coalesce(k.data, ''), t.side, t.choice
 FROM page m
 JOIN teams t ON t.realm = m.realm AND t.match = m.match
+LEFT JOIN results r ON r.realm = m.realm AND r.match = m.match
+LEFT JOIN rating_changes c ON c.realm = r.realm AND c.n = r.n AND c.part = 0 AND c.player = t.player
 LEFT JOIN tickets k ON k.realm = t.realm AND k.ticket = t.ticket AND k.enqueued_ms = t.at_ms - t.waited_ms
 ORDER BY m.at_ms DESC, split_part(m.match, '-', 2)::bigint DESC, t.team, t.place
 """
@@ -95,7 +130,7 @@ _OF_ID = "WITH page AS (SELECT * FROM matches WHERE realm = %(realm)s AND match 
 
 
 def matches(
-    database: Database,
+    database: Transactions,
     realm: str,
     *,
     queue: str | None = None,
@@ -108,6 +143,13 @@ def matches(
     :raises InvalidInput: ``most`` is not 1 to 1,000, or a name is none. :raises DatabaseUnavailable: and the other
         errors of :class:`~matchmaker.store.connect.Database`.
     """
+    return database.run(matches_plan(realm, queue=queue, player=player, before=before, most=most))
+
+
+def matches_plan(
+    realm: str, *, queue: str | None = None, player: str | None = None, before: str | None = None, most: int = 50
+) -> DatabasePlan[list[RecordedMatch]]:
+    """See :func:`matches`."""
     if not 1 <= most <= MOST:
         raise InvalidInput("most", most, f"a whole number, 1 … {MOST:,}")
     values = {"realm": checked_text("realm", realm), "most": most, "queue": None, "before_ms": 0, "before_count": 0}
@@ -118,22 +160,30 @@ def matches(
         values["queue"], template = checked_text("queue", queue), _OF_QUEUE
     if player is not None:
         values["player"], template = checked_text("player", player), _OF_PLAYER
-    with database.transaction(read_only=True) as cursor:
-        schema.require(cursor)
-        cursor.execute(template.format(older="true" if before is None else _OLDER) + _ALL, values)
-        return _matches_of(cursor)
+    return _page(Query(template.format(older="true" if before is None else _OLDER) + _ALL, values))
 
 
-def match(database: Database, realm: str, match_id: str) -> RecordedMatch:
+def _page(query: Query) -> DatabasePlan[list[RecordedMatch]]:
+    yield from schema.required()
+    return _matches_of((yield query))
+
+
+def match(database: Transactions, realm: str, match_id: str) -> RecordedMatch:
     """One match, all of it.
 
     :raises UnknownMatch: none of that id is recorded. :raises InvalidInput: it is no id.
     """
+    return database.run(match_plan(realm, match_id))
+
+
+def match_plan(realm: str, match_id: str) -> DatabasePlan[RecordedMatch]:
+    """See :func:`match`."""
     values = {"realm": checked_text("realm", realm), "match": _checked_id("match", match_id)}
-    with database.transaction(read_only=True) as cursor:
-        schema.require(cursor)
-        cursor.execute(_OF_ID + _ALL, values)
-        found = _matches_of(cursor)
+    return _one(match_id, Query(_OF_ID + _ALL, values))
+
+
+def _one(match_id: str, query: Query) -> DatabasePlan[RecordedMatch]:
+    found = yield from _page(query)
     if not found:
         raise UnknownMatch(match_id)
     return found[0]
@@ -145,14 +195,15 @@ def _checked_id(name: str, value: str) -> str:
     return value
 
 
-def _matches_of(cursor: cursor) -> list[RecordedMatch]:
+def _matches_of(members: Rows) -> list[RecordedMatch]:
     """Rows in the order of :data:`_ALL`, one a member, those of a match together."""
     found = []
-    for head, rows in itertools.groupby(cursor.fetchall(), key=lambda row: row[:13]):
-        match_id, queue, rules, at_ms, gap, value, lost_ms, price, region, ping, server, picks, proposed = head
+    for head, group in itertools.groupby(members, key=lambda row: row[:_HEAD]):
+        rows = list(group)
+        match_id, queue, rules, at_ms, gap, value, lost_ms, price, region, ping, server, picks, proposed = head[:13]
         teams = tuple(
-            Team(tuple(_ticket(match_id, queue, at_ms, row[14:]) for row in members))
-            for _, members in itertools.groupby(rows, key=lambda row: row[13])
+            Team(tuple(_ticket(match_id, queue, at_ms, row[_HEAD + 4 :]) for row in team))
+            for _, team in itertools.groupby(rows, key=lambda row: row[_HEAD])
         )
         match = Match(
             match_id,
@@ -169,8 +220,16 @@ def _matches_of(cursor: cursor) -> list[RecordedMatch]:
             picks=Frozen(picks or {}),
             proposed=bool(proposed),
         )
-        found.append(RecordedMatch(match, lost_ms))
+        changes = {row[_HEAD + 5]: Change(*row[_HEAD + 1 : _HEAD + 4]) for row in rows if row[_HEAD + 1] is not None}
+        found.append(RecordedMatch(match, lost_ms, _result(head[13:]), changes))
     return found
+
+
+def _result(row: Sequence[Any]) -> RecordedResult | None:
+    outcome, ranks, by, who, reason, left, at_ms, number = row
+    if outcome is None:
+        return None
+    return RecordedResult(outcome, tuple(ranks or ()), by, who or "", reason, tuple(left or ()), at_ms, number)
 
 
 def _ticket(match_id: str, queue: str, at_ms: int, row: Sequence[Any]) -> Ticket:
@@ -200,26 +259,41 @@ WHERE realm = %(realm)s AND queue = %(queue)s AND kind = 'rules'
 """
 
 
-def is_recorded(database: Database, realm: str) -> bool:
+def is_recorded(database: Transactions, realm: str) -> bool:
     """Whether anything of the realm was ever recorded."""
-    with database.transaction(read_only=True) as cursor:
-        schema.require(cursor)
-        cursor.execute("SELECT EXISTS (SELECT FROM realms WHERE realm = %s)", (checked_text("realm", realm),))
-        return cursor.fetchone() == (True,)
+    return database.run(is_recorded_plan(realm))
 
 
-def rule_history(database: Database, realm: str, queue: str) -> list[RuleChange]:
+def is_recorded_plan(realm: str) -> DatabasePlan[bool]:
+    """See :func:`is_recorded`."""
+    query = Query("SELECT true FROM realms WHERE realm = %(realm)s", {"realm": checked_text("realm", realm)})
+
+    def asked() -> DatabasePlan[bool]:
+        yield from schema.required()
+        return bool((yield query))
+
+    return asked()
+
+
+def rule_history(database: Transactions, realm: str, queue: str) -> list[RuleChange]:
     """Every change of the queue's rules, the first one first.
 
     :raises UnknownQueue: nothing of that queue is recorded.
     """
-    values = {"realm": checked_text("realm", realm), "queue": checked_text("queue", queue)}
-    with database.transaction(read_only=True) as cursor:
-        schema.require(cursor)
-        cursor.execute(_VERSIONS, values)
-        versions = cursor.fetchall()
-        cursor.execute(_CHANGES, values)
-        events = {event: (change, version, at_ms) for event, change, version, at_ms in cursor.fetchall()}
+    return database.run(rule_history_plan(realm, queue))
+
+
+def rule_history_plan(realm: str, queue: str) -> DatabasePlan[list[RuleChange]]:
+    """See :func:`rule_history`."""
+    return _changes_of(checked_text("realm", realm), checked_text("queue", queue))
+
+
+def _changes_of(realm: str, queue: str) -> DatabasePlan[list[RuleChange]]:
+    yield from schema.required()
+    values = {"realm": realm, "queue": queue}
+    versions = yield Query(_VERSIONS, values)
+    rows = yield Query(_CHANGES, values)
+    events = {event: (change, version, at_ms) for event, change, version, at_ms in rows}
     found = {}
     for version, rules, at_ms, event in versions:
         change = events.pop(event, ("created" if version == 1 else "changed", version, at_ms))[0]

@@ -4,6 +4,7 @@ After a fail-over, or a crash with ``appendfsync everysec``, the server may no l
 them tickets it had acknowledged and matches it had announced. What was recorded before the failure tells of them:
 
 - a match whose event is not in the stream, though the stream reaches back further, is marked ``lost_at``;
+- so is a result, which stands all the same: what it did to ratings is in the database and shown;
 - a ticket that such an event ended waits again if the realm has it, else its state is ``lost``;
 - a ticket that waits here, while the realm neither has it nor has ended it, is ``lost``.
 
@@ -38,16 +39,18 @@ SETTLED_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What was found this time, by id. ``reopened`` tickets wait again: the match or the end they had was lost."""
+    """What was found this time, by id. ``reopened`` tickets wait again: the match or the end they had was lost. Of
+    ``lost_results`` the match, whose result stands."""
 
     realm: str
     lost_tickets: tuple[str, ...] = ()
     lost_matches: tuple[str, ...] = ()
     reopened: tuple[str, ...] = ()
+    lost_results: tuple[str, ...] = ()
 
     @property
     def nothing(self) -> bool:
-        return not (self.lost_tickets or self.lost_matches or self.reopened)
+        return not (self.lost_tickets or self.lost_matches or self.reopened or self.lost_results)
 
 
 def reconcile(client: redis.Redis, database: Database, realm: str, *, settled_ms: int = SETTLED_MS) -> Reconciliation:
@@ -68,10 +71,13 @@ def reconcile(client: redis.Redis, database: Database, realm: str, *, settled_ms
         first = _edge(client, keys, "-")
         gone = _not_in_stream(client, keys, _recorded_ends(cursor, realm, _ms(first))) if first else set[str]()
         matches = _lose_matches(cursor, realm, gone)
+        results = _lose_results(client, cursor, keys, _ms(first)) if first else []
         reopened, lost = _reopen(client, cursor, keys, gone)
         if _is_fresh(client, keys, place):
             lost += _lose_waiting(client, cursor, keys, _ms(place) - settled_ms)
-        return Reconciliation(realm, tuple(sorted(set(lost))), tuple(sorted(matches)), tuple(sorted(reopened)))
+        return Reconciliation(
+            realm, tuple(sorted(set(lost))), tuple(sorted(matches)), tuple(sorted(reopened)), tuple(results)
+        )
 
 
 def _pages(items: Iterable[T]) -> Iterator[list[T]]:
@@ -114,6 +120,21 @@ def _lose_matches(cursor: cursor, realm: str, gone: set[str]) -> list[str]:
         (realm, sorted(gone)),
     )
     return [str(row[0]) for row in cursor.fetchall()]
+
+
+def _lose_results(client: redis.Redis, cursor: cursor, keys: Keys, since_ms: int) -> list[str]:
+    """Matches whose end is gone from the stream, sorted."""
+    cursor.execute(
+        "SELECT event FROM results WHERE realm = %s AND split_part(event, '-', 1)::bigint > %s AND lost_at IS NULL",
+        (keys.realm, since_ms),
+    )
+    gone = _not_in_stream(client, keys, [str(row[0]) for row in cursor.fetchall()])
+    cursor.execute(
+        "UPDATE results SET lost_at = clock_timestamp() WHERE realm = %s AND event = ANY(%s) AND lost_at IS NULL"
+        " RETURNING match",
+        (keys.realm, sorted(gone)),
+    )
+    return sorted(str(row[0]) for row in cursor.fetchall())
 
 
 def _reopen(client: redis.Redis, cursor: cursor, keys: Keys, gone: set[str]) -> tuple[list[str], list[str]]:

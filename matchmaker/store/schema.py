@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
-import psycopg2
-
 from matchmaker.errors import DatabaseSchema, DatabaseUnsuitable
-from matchmaker.store.connect import Database
 from matchmaker.store.faults import UPGRADE
+from matchmaker.store.queries import DatabasePlan, Query
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -23,7 +21,9 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor
     from sqlalchemy import Connection
 
-VERSION = "0002"
+    from matchmaker.store.connect import Database
+
+VERSION = "0003"
 """The newest version in ``migrations/versions``; a test compares."""
 
 OLDEST_SERVER = 14
@@ -87,6 +87,18 @@ def require(cursor: cursor) -> None:
         raise fault
 
 
+def required() -> DatabasePlan[None]:
+    """As :func:`require`, for plans."""
+    try:
+        rows = yield Query("SELECT version, oldest_program FROM schema", {})
+    except DatabaseSchema:
+        rows = []
+    version, oldest = map(str, rows[0]) if rows else ("", "")
+    fault = SchemaState(version, oldest, ()).fault
+    if fault is not None:
+        raise fault
+
+
 def status(database: Database) -> SchemaState:
     """What is there and what an upgrade would add."""
     with database.transaction(read_only=True) as cursor:
@@ -103,6 +115,10 @@ def upgrade(database: Database | str, *, folders: Sequence[str] = ()) -> list[st
     :param folders: where further versions are, besides those of the package.
     :raises DatabaseUnsuitable: the server is older than Postgres 14, or the database is not in UTF-8.
     """
+    import psycopg2
+
+    from matchmaker.store.connect import Database
+
     if isinstance(database, str):
         with Database(database) as opened:
             return upgrade(opened, folders=folders)

@@ -12,6 +12,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from matchmaker.store.rows import Batch
+from matchmaker.store.settle import STAGES
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
@@ -30,6 +31,10 @@ CREATE TEMP TABLE IF NOT EXISTS new_teams (match text, team smallint, place smal
     ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS new_events (event text, kind text, queue text, at_ms bigint, body jsonb)
     ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS new_checks (check_id text, queue text, at_ms bigint, until_ms bigint, teams jsonb,
+    ended_ms bigint, outcome text, match text, declined jsonb) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS new_reports (match text, by text, reporter text, queue text, at_ms bigint, ranks jsonb,
+    left_players jsonb) ON COMMIT DELETE ROWS;
 """
 
 # A replayed `enqueued` never reopens a ticket. An end that differs from the one in the table is the realm's newer word:
@@ -63,6 +68,22 @@ INSERT INTO events (realm, event, kind, queue, at_ms, body)
 SELECT %(realm)s, event, kind, queue, at_ms, body FROM new_events
 ON CONFLICT DO NOTHING
 """
+# What is told of a check in two batches comes together in one row; told again, it changes nothing.
+_CHECKS = """
+INSERT INTO checks AS stored (realm, check_id, queue, at_ms, until_ms, teams, ended_ms, outcome, match, declined)
+SELECT %(realm)s, check_id, queue, at_ms, until_ms, teams, ended_ms, outcome, match, declined FROM new_checks
+ON CONFLICT (realm, check_id) DO UPDATE
+SET until_ms = coalesce(stored.until_ms, EXCLUDED.until_ms), teams = coalesce(stored.teams, EXCLUDED.teams),
+    ended_ms = coalesce(stored.ended_ms, EXCLUDED.ended_ms), outcome = coalesce(stored.outcome, EXCLUDED.outcome),
+    match = coalesce(stored.match, EXCLUDED.match),
+    declined = coalesce(stored.declined || EXCLUDED.declined, stored.declined, EXCLUDED.declined)
+WHERE EXCLUDED.outcome IS NOT NULL OR stored.until_ms IS NULL
+"""
+_REPORTS = """
+INSERT INTO reports (realm, match, by, reporter, queue, at_ms, ranks, left_players)
+SELECT %(realm)s, match, by, reporter, queue, at_ms, ranks, left_players FROM new_reports
+ON CONFLICT DO NOTHING
+"""
 _RULES = """
 INSERT INTO rule_versions (realm, queue, version, rules, event, at_ms)
 VALUES (%(realm)s, %(queue)s, %(version)s, %(rules)s, %(event)s, %(at)s)
@@ -84,7 +105,7 @@ SET recorded = EXCLUDED.recorded, recorded_at = EXCLUDED.recorded_at, events = r
 
 def prepare(cursor: cursor) -> None:
     """Makes the temporary tables of this session."""
-    cursor.execute(_STAGES)
+    cursor.execute(_STAGES + STAGES)
 
 
 def place_of(cursor: cursor, realm: str) -> str:
@@ -113,6 +134,8 @@ def write(cursor: cursor, realm: str, batch: Batch, rules: Mapping[tuple[str, in
         cursor.execute(_QUEUE, {**row, "state": "open"})
     for queue, version, at in batch.removed:
         cursor.execute(_QUEUE, {"realm": realm, "queue": queue, "version": version, "state": "removed", "at": at})
+    _copy(cursor, realm, "checks", (one.line(check) for check, one in batch.checks.items()), _CHECKS)
+    _copy(cursor, realm, "reports", (one.line() for one in batch.reports), _REPORTS)
     set_place(cursor, realm, batch.last, batch.events)
 
 

@@ -18,6 +18,8 @@ NAMES = (
     "memory",
     "idle-cost",
     "recorder",
+    "answers",
+    "settle",
     "loop-stall",
     "workers",
     "optimality-duels",
@@ -25,6 +27,7 @@ NAMES = (
     "optimality-forbidden",
     "in-time",
     "regret",
+    "estimate",
 )
 
 

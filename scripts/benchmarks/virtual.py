@@ -64,6 +64,11 @@ class Replay:
         self._realm = Realm(site, rules, clock=lambda: self._now_ms)
         self._next_ms: int | None = None
 
+    @property
+    def stream(self) -> str:
+        """The key of its events."""
+        return self._realm.keys.events
+
     def play(self, arrivals: Sequence[Arrival], until: float | None) -> list[Pairing]:
         """Everyone arrives; each is followed by a pass, and so is each moment at which a pair falls due.
 

@@ -40,6 +40,8 @@ PLANNED = [
     "memory",
     "idle-cost",
     "recorder",
+    "answers",
+    "settle",
     "loop-stall",
     "workers",
     "optimality-duels",
@@ -47,6 +49,7 @@ PLANNED = [
     "optimality-forbidden",
     "in-time",
     "regret",
+    "estimate",
 ]
 KEYS = {"row", "size", "value", "unit", "goal", "ok", "samples"}
 

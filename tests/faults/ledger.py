@@ -18,6 +18,10 @@ from matchmaker.model import Event, EventKind, Match, Ticket, parse_event
 from matchmaker.rules import QueueRules
 from matchmaker.willingness import Waiting, is_due
 
+STAGES = {
+    *(EventKind.PROPOSED, EventKind.ACCEPTED, EventKind.DECLINED, EventKind.RETURNED),
+    *(EventKind.REPORTED, EventKind.LEFT, EventKind.DISPUTED, EventKind.FINISHED, EventKind.RATED),
+}
 PAGE = 2000
 BLOCK_MS = 200
 
@@ -39,6 +43,9 @@ class Ledger:
         self.matches: dict[str, Match] = {}
         self.of_player: dict[str, list[str]] = defaultdict(list)
         self.rules: list[Event] = []
+        self.checks: dict[str, Event] = {}
+        self.later: dict[str, list[Event]] = defaultdict(list)
+        """Ready check or match -> what happened to it after it began."""
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -75,7 +82,11 @@ class Ledger:
         self._last = event.id
         if event.kind is EventKind.RULES:
             self.rules.append(event)
+        elif event.kind in STAGES:
+            self._add_stage(event)
         elif event.match is not None:
+            if event.check_id:
+                self.later[event.check_id].append(event)
             self.matches[event.id] = event.match
             for ticket in event.match.tickets:
                 self.endings[ticket.id].append(event)
@@ -88,6 +99,24 @@ class Ledger:
                 self.enqueued[event.ticket.id] = event.ticket
             else:
                 self.endings[event.ticket.id].append(event)
+
+    def _add_stage(self, event: Event) -> None:
+        """Of a ready check, an open match or a rating. Nobody is rung for a decline: what follows from it is told."""
+        about, players = event.check_id or event.match_id, list[str]()
+        if event.check is not None:
+            self.checks[event.id] = event
+        else:
+            self.later[about].append(event)
+        if event.ticket is not None:
+            players = [event.ticket.player]
+        elif event.kind is EventKind.RATED:
+            players = [one["player"] for one in event.body["players"]]
+        elif event.kind is not EventKind.DECLINED:
+            check = self.checks.get(about)
+            teams = check.body["teams"] if check else []
+            players = [one["player"] for team in teams for one in team] or list(self.matches[about].players)
+        for player in players:
+            self.of_player[player].append(event.id)
 
     # -- what follows ----------------------------------------------------------------------------------------------
 

@@ -87,6 +87,11 @@ class Scene:
         self._matchers.append(worker)
         return worker
 
+    @property
+    def has_matchers(self) -> bool:
+        """Whether any was started."""
+        return bool(self._matchers)
+
     def asleep(self, matchers: int) -> None:
         """Waits until exactly so many matchers are blocked in their pop."""
 

@@ -15,18 +15,22 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import redis
 
 from matchmaker import Matchmaker, aio, errors, parse_rules
+from matchmaker.aio.database import Driver
+from matchmaker.aio.reads_face import Records
 from matchmaker.calls import Rated
 from matchmaker.checker import check
 from matchmaker.embedded_postgres import EmbeddedPostgres
 from matchmaker.model import Ticket
+from matchmaker.store import reads
 from matchmaker.store.connect import Database
 from matchmaker.store.lookup import QUERIES_AT_A_TIME, TIMEOUT_SECONDS
+from matchmaker.store.queries import CONNECTIONS, DatabasePlan, Query
 from matchmaker.store.ratings import import_ratings
 from matchmaker.store.schema import upgrade
 from scripts.benchmarks.slow_postgres import SlowPostgres
@@ -41,6 +45,13 @@ GRACE_SECONDS = 2.0
 """What a busy machine may add to a time limit."""
 
 NOBODY_THERE = "postgresql://matchmaker@127.0.0.1:1/none"
+MATCHES = """
+INSERT INTO matches (realm, match, queue, rules, at_ms, gap, value)
+    SELECT %(realm)s, i || '-0', 'ladder', 1, i, 1, 1 FROM generate_series(1, %(matches)s) i;
+INSERT INTO teams (realm, match, team, place, ticket, player, rating, at_ms, waited_ms)
+    SELECT %(realm)s, i || '-0', 1 + p / 4, mod(p, 4), i || '-' || p, 'player ' || p, 1500, i, 1
+    FROM generate_series(1, %(matches)s) i, generate_series(0, 7) p;
+"""
 NOT_READY = (errors.DatabaseUnavailable,)
 
 
@@ -64,9 +75,22 @@ def slow(database_url: str, ladder: str) -> Iterator[SlowPostgres]:
         yield proxy
 
 
+@pytest.fixture(params=get_args(Driver))
+async def pool(request: pytest.FixtureRequest, slow: SlowPostgres) -> AsyncIterator[aio.Database]:
+    """The slow database by either driver: the test runs once for each. Its connections are there already, so that
+    what follows is slow for one reason only."""
+    async with aio.Database(slow.url, request.param) as pool:
+        await asyncio.gather(*(pool.run(asleep()) for _ in range(CONNECTIONS)))
+        yield pool
+
+
+def asleep() -> DatabasePlan[None]:
+    yield Query("SELECT pg_sleep(0.05)", {})
+
+
 @pytest.fixture
-async def client(redis_url: str, ladder: str, slow: SlowPostgres) -> AsyncIterator[aio.Matchmaker]:
-    async with aio.Matchmaker(redis_url, ladder, database=slow.url) as mm:
+async def client(redis_url: str, ladder: str, pool: aio.Database) -> AsyncIterator[aio.Matchmaker]:
+    async with aio.Matchmaker(redis_url, ladder, database=pool) as mm:
         await warm(mm)
         yield mm
 
@@ -76,6 +100,13 @@ async def warm(mm: aio.Matchmaker) -> None:
     joined = await asyncio.gather(*(mm.enqueue("ladder", f"warm-{i}") for i in range(8 * QUERIES_AT_A_TIME)))
     for ticket in joined:
         await mm.cancel(ticket)
+
+
+async def read(records: Records, player: str) -> None:
+    """What a player's page shows: two reads at a time."""
+    profile, changes = await asyncio.gather(records.profile(player), records.history(player, "ladder"))
+    assert [record.queue for record in profile.records] == ["ladder"]
+    assert isinstance(changes, list)
 
 
 class Bell:
@@ -99,10 +130,11 @@ class Bell:
 
 
 async def test_while_postgres_answers_in_half_a_second_nobody_else_notices(
-    client: aio.Matchmaker, slow: SlowPostgres
+    client: aio.Matchmaker, pool: aio.Database, slow: SlowPostgres
 ) -> None:
-    """Given a slow Postgres, when players join without a rating, then no event loop stalls and every bell is as quick
-    as without them; and they join once their rating is known."""
+    """Given a slow Postgres, when players join without a rating and profiles and histories are read, then no event loop
+    stalls and every bell is as quick as without them; and they join once their rating is known."""
+    records = Records(pool, client.calls.realm)
     slow.delay_seconds = ANSWER_SECONDS
     quiet: list[float] = []
     busy: list[float] = []
@@ -117,10 +149,12 @@ async def test_while_postgres_answers_in_half_a_second_nobody_else_notices(
             names = [f"known-{4 * window + i}" for i in range(4)] + [f"new-{window}"]
             began = time.perf_counter()
             joining = [asyncio.create_task(client.enqueue("ladder", name)) for name in names]
+            reading = asyncio.create_task(read(records, f"known-{window}"))
             busy += await bell.rings_ms(BELLS)
             assert not any(task.done() for task in joining), "the lookups were over before the measurement was"
             joined = await asyncio.gather(*joining)
             took = time.perf_counter() - began
+            await reading
             probe.cut()
             # Then they were delayed, and joined
             assert took >= ANSWER_SECONDS
@@ -131,6 +165,20 @@ async def test_while_postgres_answers_in_half_a_second_nobody_else_notices(
     assert min(stalls) < MOST_STALL_MS, stalls
     # And the doorbell was as quick as in the same run without them
     assert median(busy) < 2 * median(quiet) + 1.0, (median(busy), median(quiet))
+
+
+async def test_a_long_answer_does_not_hold_the_loop_up(pool: aio.Database, ladder: str, database_url: str) -> None:
+    """Given a thousand matches of eight players, when all are read at once, then the loop goes on meanwhile."""
+    with Database(database_url) as database, database.transaction() as cursor:
+        cursor.execute(MATCHES, {"realm": ladder, "matches": reads.MOST})
+    found: list[reads.RecordedMatch] = []
+    async with StallProbe() as probe:
+        for _ in range(WINDOWS):
+            found = await pool.run(reads.matches_plan(ladder, most=reads.MOST))
+            probe.cut()
+    assert len(found) == reads.MOST
+    assert len(found[0].match.players) == 8
+    assert probe.best_ms < MOST_STALL_MS, probe.windows_ms
 
 
 def waits() -> None:

@@ -16,6 +16,8 @@ from matchmaker.cli import main
 from matchmaker.rules import QueueRules
 from matchmaker.store.connect import Database
 from tests.faces import FACES, face
+from tests.integration.played import RULES as PLAYED_RULES
+from tests.integration.played import Played, season_of
 from tests.integration.recorded import RULES as RECORDED_RULES
 from tests.integration.recorded import Recorded
 from tests.integration.stations import KINDS, Connect, Station
@@ -140,3 +142,11 @@ def db_cli(cli: Cli, monkeypatch: pytest.MonkeyPatch, database_url: str) -> Cli:
 def _fresh_logging() -> None:
     """A command run in this process may have told the log to write to a stream that is closed by now."""
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def played(redis_client: redis.Redis, realm: str, database: Database) -> Iterator[Played]:
+    """A realm whose matches have results, its season, and the database it is recorded in."""
+    with Matchmaker(redis_client, realm) as mm:
+        mm.apply_rules(PLAYED_RULES)
+        yield Played(Recorded(redis_client, mm, database), season_of(redis_client, mm))

@@ -17,7 +17,10 @@ from matchmaker.store.drain import Drain, DrainReport
 RULES = parse_rules(
     '[ladder]\nmax_gap = 300\ninterval_ms = 1\nwillingness = { base = 100 }\n[side]\naccept = "both"\n', "q"
 )
-TABLES = ("realms", "queues", "rule_versions", "players", "ratings", "tickets", "matches", "teams", "events")
+TABLES = (
+    *("realms", "queues", "rule_versions", "players", "ratings", "tickets", "matches", "teams", "events"),
+    *("checks", "reports", "results", "rating_changes", "meetings"),
+)
 
 
 @dataclass

@@ -22,6 +22,7 @@ from tests.integration.faults_by_hand import (
     two_tickets_that_were_not_due_made_a_match,
 )
 from tests.integration.sound_realm import Scene
+from tests.integration.staged_realm import STAGE_FAULTS
 from tests.lua.world import START_MS, World
 
 
@@ -31,9 +32,11 @@ def scene(redis_client: redis.Redis, realm: str) -> Scene:
 
 
 LISTENERS: Final = {Code.MISSED, Code.DUPLICATED, Code.OUT_OF_ORDER, Code.FOREIGN}
-LIVENESS: Final = {Code.PAIR_OVERDUE, Code.EXPIRY_OVERDUE, Code.MATCH_LATE}
-# tests/integration/test_checker_recorded.py
-RECORDS: Final = {Code.ROW_MISSING, Code.ROW_DISAGREES, Code.ROW_UNKNOWN, Code.ROW_TWICE, Code.RECORDS_BEHIND}
+LIVENESS: Final = {Code.PAIR_OVERDUE, Code.EXPIRY_OVERDUE, Code.MATCH_LATE, Code.DEADLINE_OVERDUE}
+# tests/integration/test_checker_recorded.py, test_checker_settled.py
+RECORDS: Final = {
+    *(Code.ROW_MISSING, Code.ROW_DISAGREES, Code.ROW_UNKNOWN, Code.ROW_TWICE, Code.RECORDS_BEHIND, Code.SETTLED_WRONG)
+}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +53,8 @@ def test_each_fault_is_named_and_no_other(scene: Scene, code: Code, harm: Harm) 
 
 
 def test_every_code_has_a_fault_that_shows_it() -> None:
-    assert {code for code, _, _ in (*FAULTS, *CONSTRAINED_FAULTS)} | LISTENERS | LIVENESS | RECORDS == set(Code)
+    shown = {one[0] for one in (*FAULTS, *CONSTRAINED_FAULTS, *STAGE_FAULTS)}
+    assert shown | LISTENERS | LIVENESS | RECORDS == set(Code)
 
 
 def test_what_it_counts(scene: Scene) -> None:

@@ -38,14 +38,14 @@ def test_upgrade_adds_the_tables_once(db_cli: Cli) -> None:
     before = db_cli("db", "status")
     assert before.code == 1
     assert re.search(r"^schema +none yet, .*: run `matchmaker db upgrade`$", before.out, re.MULTILINE)
-    assert db_cli("db", "upgrade").out == "added  0001\nadded  0002\n"
-    assert db_cli("db", "upgrade").out == "nothing to do: 0002, up to date\n"
-    assert db_cli("db", "upgrade", "--json").document == {"added": [], "version": "0002"}
+    assert db_cli("db", "upgrade").out == "added  0001\nadded  0002\nadded  0003\n"
+    assert db_cli("db", "upgrade").out == "nothing to do: 0003, up to date\n"
+    assert db_cli("db", "upgrade", "--json").document == {"added": [], "version": "0003"}
     after = db_cli("db", "status", "--json").document
     assert after["schema"] == {
-        "version": "0002",
+        "version": "0003",
         "oldest_program": "0001",
-        "program": "0002",
+        "program": "0003",
         "pending": [],
         "fault": None,
     }
@@ -84,14 +84,14 @@ def test_a_schema_from_the_future(db_cli: Cli, database: Database) -> None:
     with database.transaction() as cursor:
         cursor.execute("UPDATE schema SET version = '0009', oldest_program = '0001'")
     assert db_cli("db", "status").code == 0
-    assert db_cli("db", "upgrade").out == "nothing to do: 0009, newer than this program's 0002, which may go on\n"
+    assert db_cli("db", "upgrade").out == "nothing to do: 0009, newer than this program's 0003, which may go on\n"
     with database.transaction() as cursor:
         cursor.execute("UPDATE schema SET oldest_program = '0008'")
     assert db_cli("db", "status").code == 1
     for command in (("db", "upgrade"), ("db", "drain"), ("db", "reconcile"), ("matches", "list")):
         done = db_cli(*command)
         assert (done.code, done.out) == (5, "")
-        assert "0009, this program works with 0002: upgrade this program" in done.err
+        assert "0009, this program works with 0003: upgrade this program" in done.err
 
 
 # -- drain, reconcile, unregister --------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ def test_doctor_of_a_recorded_realm(db_cli: Cli, recorded: Recorded) -> None:
     found = findings(db_cli("doctor", "--json"))
     state, message, _ = found["database"]
     assert state == "ok"
-    assert re.fullmatch(r"PostgreSQL \d+\.\d+, schema 0002", message)
+    assert re.fullmatch(r"PostgreSQL \d+\.\d+, schema 0003", message)
     assert found["recorder"][:2] == ("ok", "everything is recorded")
     assert found["records"][:2] == ("ok", "9 events, 1 match compared with the rows: nothing is wrong")
     recorded.mm.enqueue("ladder", "late", rating=1)

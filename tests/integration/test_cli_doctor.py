@@ -8,7 +8,9 @@ import pytest
 import redis
 
 from matchmaker import Matchmaker, parse_rules
+from matchmaker.cli.stage_findings import about_ratings
 from matchmaker.server import inspect_server, matcher_name
+from tests.integration.played import Played
 from tests.integration.terminal import Cli, Result
 from tests.servers import StartServer
 
@@ -128,6 +130,39 @@ def test_a_consumer_group_that_lags_is_named(cli: Cli, mm: Matchmaker) -> None:
     assert "stale (has read nothing)" in message
     assert "stuck (2 min)" in message
     assert "current" not in message
+
+
+def test_open_matches_and_disputes_are_told(cli: Cli, mm: Matchmaker) -> None:
+    """Given a ready check, an open match and one in dispute, then they are counted, and the dispute wants somebody; one
+    that nobody sees to FAILs."""
+    mm.apply_rules(parse_rules("[cup]\nready_check = { seconds = 600 }\nresults = {}\n[quick]\nresults = {}\n", "q"))
+    assert findings(cli("doctor", "--json"))["open"] == ("ok", "0 ready checks, 0 open matches")
+    for queue in ("cup", "quick", "quick"):
+        for player in ("a", "b"):
+            mm.enqueue(queue, f"{player}-{queue}-{newest_ms(mm)}", rating=1)
+        mm.attempt_match(queue)
+    disputed = mm.open_matches()[0]
+    for winner, (player,) in enumerate(disputed.teams, 1):
+        mm.report(disputed.id, player, winner=winner)
+    found = findings(cli("doctor", "--json"))
+    assert found["open"] == ("ok", "1 ready check, 1 open match")
+    assert found["disputes"][0] == "warn"
+    assert found["disputes"][1].startswith("1 match waits for an operator")
+    for match in mm.open_matches():
+        mm.redis.zadd(mm.calls.keys.deadlines, {f"m:{match.id}": newest_ms(mm) - 60_000}, xx=True)
+    assert findings(cli("doctor", "--json"))["open"][0] == "fail"
+
+
+def test_ratings_that_were_not_told_are_counted(played: Played) -> None:
+    """Given rated matches, when the realm was told of all but one, then that one is counted."""
+    assert list(about_ratings(played.mm, played.database)) == []
+    for _ in range(2):
+        played.season.play("elo", [["ann"], ["bob"]])
+    played.recorded.drain()
+    assert [one[:3] for one in about_ratings(played.mm, played.database)] == [("ok", "ratings", "2 matches are rated")]
+    played.mm.redis.hset(played.mm.calls.keys.meta, "rated", 1)
+    (found,) = about_ratings(played.mm, played.database)
+    assert found[:3] == ("warn", "ratings", "2 matches are rated, 1 of them not told to the realm yet")
 
 
 def test_a_realm_without_rules_is_a_warning(cli: Cli, realm: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 import redis
 
-from matchmaker import Ticket, TicketRequest, TicketState, aio, errors, parse_rules
+from matchmaker import Match, Ticket, TicketRequest, TicketState, aio, errors, parse_rules
 from matchmaker.calls import PAGE_TICKETS, TICKETS_A_CALL, Calls
 from matchmaker.reports import QueueChange
 from matchmaker.rules import QueueRules
@@ -165,6 +165,7 @@ async def test_a_cancel_that_comes_after_the_match_is_answered_with_the_match(cl
     for answer in (await client.cancel(ann), await client.cancel(ann.id), await client.cancel_player("ann")):
         assert (answer.id, answer.state, answer.match) == (ann.id, TicketState.MATCHED, match)
         assert answer.match_id == match.id
+    assert isinstance(match, Match)
     assert match.opponents_of("ann") == ("bob",)
     assert match.gap == 12.5
 

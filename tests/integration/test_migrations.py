@@ -24,15 +24,15 @@ ALL = tuple(f"{number:04}" for number in range(1, int(schema.VERSION) + 1))
 """Every version there is."""
 
 Newer = Callable[[str], str]
-"""A folder with a version 0003 in it; given is the oldest program that it leaves at work."""
+"""A folder with a version 0004 in it; given is the oldest program that it leaves at work."""
 
 
 @pytest.fixture
 def newer(tmp_path: Path) -> Newer:
     def make(oldest_program: str) -> str:
-        (tmp_path / "0003_newer.py").write_text(
+        (tmp_path / "0004_newer.py").write_text(
             "from alembic import op\n"
-            f"revision, down_revision, oldest_program = '0003', '0002', '{oldest_program}'\n"
+            f"revision, down_revision, oldest_program = '0004', '0003', '{oldest_program}'\n"
             "def upgrade():\n"
             "    op.execute(\"ALTER TABLE matches ADD COLUMN novel text NOT NULL DEFAULT 'new'\")\n"
             "    op.execute('CREATE TABLE novelties (x int)')\n"
@@ -85,16 +85,16 @@ def test_old_programs_work_on_over_one_migration(recorded: Recorded, newer: Newe
     """Given rows, and a newer program that adds a column, when this one records and reads on, then nothing fails."""
     recorded.play(4)
     recorded.drain()
-    assert schema.upgrade(recorded.database, folders=[newer("0002")]) == ["0003"]
+    assert schema.upgrade(recorded.database, folders=[newer("0003")]) == ["0004"]
     state = schema.status(recorded.database)
-    assert (state.version, state.oldest_program, state.fault, state.pending) == ("0003", "0002", None, ())
+    assert (state.version, state.oldest_program, state.fault, state.pending) == ("0004", "0003", None, ())
     recorded.play(4, first=4)
     assert recorded.drain().matches == 2
     assert len(reads.matches(recorded.database, recorded.realm)) == 4
     assert reads.rule_history(recorded.database, recorded.realm, "ladder")
     assert recorded.count("matches", "novel = 'new'") == 4
     assert schema.upgrade(recorded.database) == []  # and does not take it back
-    assert stored_version(recorded.database) == "0003"
+    assert stored_version(recorded.database) == "0004"
 
 
 OLD_ROWS = """
@@ -134,7 +134,7 @@ def test_a_schema_from_the_future_is_refused_before_any_write(recorded: Recorded
     """Given a newer program that leaves this one behind, when this one records or reads, then it is told which side to
     upgrade and has changed nothing."""
     recorded.play(4)
-    schema.upgrade(recorded.database, folders=[newer("0003")])
+    schema.upgrade(recorded.database, folders=[newer("0004")])
     before = recorded.rows()
     for act in (
         recorded.drain,
@@ -142,18 +142,18 @@ def test_a_schema_from_the_future_is_refused_before_any_write(recorded: Recorded
         lambda: reads.match(recorded.database, recorded.realm, "1-1"),
         lambda: reads.rule_history(recorded.database, recorded.realm, "ladder"),
     ):
-        with pytest.raises(errors.DatabaseSchema, match="0003, this program works with 0002: upgrade this program"):
+        with pytest.raises(errors.DatabaseSchema, match="0004, this program works with 0003: upgrade this program"):
             act()
     assert recorded.rows() == before
     assert recorded.client.xinfo_groups(recorded.mm.calls.keys.events) == []
     assert schema.upgrade(recorded.database) == []
-    assert stored_version(recorded.database) == "0003"
+    assert stored_version(recorded.database) == "0004"
 
 
 def test_a_migration_that_fails_leaves_nothing(database_url: str, newer: Newer) -> None:
     """Given a version whose second step fails, when upgrading from nothing, then there is nothing afterwards either."""
-    folder = newer("0002")
-    path = Path(folder, "0003_newer.py")
+    folder = newer("0003")
+    path = Path(folder, "0004_newer.py")
     path.write_text(path.read_text().replace("CREATE TABLE novelties (x int)", "CREATE TABLE matches (x int)"))
     with Database(database_url) as database:
         with pytest.raises(errors.DatabaseUnsuitable, match="already exists"):

@@ -13,6 +13,7 @@ import redis
 from matchmaker import Match, Matchmaker, Ticket, TicketRequest, TicketState, aio, errors, parse_rules
 from matchmaker.calls import PAGE_TICKETS
 from matchmaker.checker import check
+from matchmaker.model import ReadyCheck
 from matchmaker.queues import QueueService
 from matchmaker.reports import PassReport
 from matchmaker.rules import QueueRules
@@ -143,6 +144,7 @@ async def test_a_pair_that_somebody_chose_becomes_a_match(client: aio.Matchmaker
     other; and asked again, the same one."""
     ann, bob = await ladder.add_player("ann", 2500), await ladder.add_player("bob", 1500)
     match = await ladder.remove_matched_players(ann.id, bob.id)
+    assert isinstance(match, Match)
     assert set(match.players) == {"ann", "bob"}
     assert (match.queue, match.gap, match.rules_version) == ("ladder", 1000.0, 1)
     assert match.value < 0
@@ -275,7 +277,7 @@ def test_two_chosen_pairs_that_share_a_ticket_are_never_both_made(
     assert report.matches == ROUNDS // 3
 
 
-def pairing(queue: QueueService, one: str, other: str) -> Callable[[], Match]:
+def pairing(queue: QueueService, one: str, other: str) -> Callable[[], Match | ReadyCheck]:
     return lambda: queue.remove_matched_players(one, other)
 
 

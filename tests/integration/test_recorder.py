@@ -294,7 +294,7 @@ def test_what_jobs_are_like(recorded: Recorded) -> None:
     assert not jobs.drain("main")
     jobs.keep_ticking(["main"])
     jobs.keep_ticking(["main"])
-    assert jobs.queue.get_job_ids() == ["drain-main", "tick-main", "reconcile-main"]
+    assert jobs.queue.get_job_ids() == ["drain-main", "tick-main", "reconcile-main", "rest-main"]
     drain = job_of(recorded, "drain-main")
     assert (drain.func_name, drain.args, drain.kwargs) == ("workers.recorder.drain", ["main"], {})
     assert (drain.retries_left, drain.retry_intervals) == (4, [1, 2, 5, 10])

@@ -173,6 +173,7 @@ class RealmMachine(RuleBasedStateMachine):
                 assert gone
                 assert set(refused.tickets) == gone  # noqa: PT017 - the other outcomes are judged here too
             else:
+                assert isinstance(match, Match)
                 if len(waits) == 2:
                     first, second = (model.live[ticket.id] for ticket in match.tickets)
                     due = is_due(model.rules[queue], first.waiting(), second.waiting(), model.now)

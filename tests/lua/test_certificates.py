@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 
 from matchmaker import Ticket
 from matchmaker.errors import MatchmakerError
-from matchmaker.model import TicketRequest
+from matchmaker.model import TicketRequest, TicketState
 from matchmaker.plans import clear_plan
 from matchmaker.rules import QueueRules
 from matchmaker.willingness import HORIZON_MS, Waiting, is_due
@@ -112,10 +112,15 @@ class Line(RuleBasedStateMachine):
 
     @rule()
     def expire(self) -> None:
-        listed = self.world.run(self.world.calls.overdue(self.world.now, 100))
-        assert self.world.run(self.world.calls.expire(QUEUE, [name for name, _ in listed])) == len(listed)
-        for name, _ in listed:
+        """Those whom only the rules of before would end are left alone, and are not overdue any more."""
+        listed = [name for name, _ in self.world.run(self.world.calls.overdue(self.world.now, 100))]
+        ended = self.world.run(self.world.calls.expire(QUEUE, listed))
+        gone = [name for name in listed if self.world.mm.status(name).state is TicketState.EXPIRED]
+        assert ended == len(gone)
+        for name in gone:
             del self.waiting[name]
+        again = {name for name, _ in self.world.run(self.world.calls.overdue(self.world.now, 100))}
+        assert again.isdisjoint(listed)
 
     @rule(rules=any_rules(), places=st.sampled_from([2, 20, 256]))
     def change_rules(self, rules: QueueRules, places: int) -> None:

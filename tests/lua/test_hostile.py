@@ -17,7 +17,8 @@ from matchmaker.keys import Keys
 from matchmaker.model import TicketRequest
 from matchmaker.scripts import refusal
 from tests.lua.headers import header, script_names
-from tests.lua.plain_calls import plain_calls, ticket
+from tests.lua.lifecycle import Lifecycle
+from tests.lua.plain_calls import DUEL, go_on, plain_calls, ticket
 from tests.lua.strategies import examples
 from tests.lua.world import QUEUE, World, new_world
 
@@ -33,8 +34,8 @@ NOT_TEXT: Final[list[str | bytes]] = [
 ]  # fmt: skip
 
 WHOLE_NUMBERS: Final = {
-    "apply": [4, 5], "clear": [6], "explain": [3], "history": [4], "overdue": [1, 2], "pass": [4, 6], "peek": [2],
-    "snapshot": [2], "tend": [4],
+    "apply": [4, 5], "clear": [6], "explain": [3], "history": [4], "lapse": [3], "overdue": [1, 2], "pass": [4, 6],
+    "peek": [2], "snapshot": [2], "tend": [4],
 }  # fmt: skip
 """Arguments that are whole numbers, besides ``now``."""
 
@@ -43,15 +44,22 @@ WITH_A_CLOCK: Final = [name for name in script_names() if "time_mode" in header(
 
 @pytest.fixture
 def world(world: World) -> World:
-    """Given a realm in which two wait."""
+    """Given a realm in which two wait, a match is open, and a ready check runs."""
     world.enqueue("ann", 1500)
     world.enqueue("bob", 1900)
+    go_on(world)
     return world
 
 
 def assert_sound(world: World) -> None:
-    """The realm still takes tickets, matches and tells."""
+    """The realm still takes tickets, matches and tells; what went on can be ended."""
     world.now += 1
+    play = Lifecycle(world)
+    for player in ("dan", "eva"):
+        play.cancel(player, DUEL)
+    for match in play.kept("matches"):
+        assert play.abort(match, "root", by="operator")[0] == "finished"
+    assert play.nothing_goes_on()
     world.enqueue("fay", -500_000)
     world.enqueue("gil", -500_000)
     assert world.match_pass().made == 1

@@ -11,13 +11,15 @@ import pytest
 from matchmaker import Match, TicketState, parse_rules
 from matchmaker.calls import Call
 from matchmaker.errors import InvalidInput, TicketsChanged, UnknownQueue
-from matchmaker.model import Side
+from matchmaker.model import ReadyCheck, Side
 from matchmaker.rules import QueueRules
 from tests.lua.world import QUEUE, START_MS, World, new_world
 
 
 def pair(world: World, one: str, other: str, queue: str = QUEUE) -> Match:
-    return world.mm.queue(queue).remove_matched_players(one, other)
+    match = world.mm.queue(queue).remove_matched_players(one, other)
+    assert isinstance(match, Match)
+    return match
 
 
 @pytest.fixture
@@ -173,7 +175,7 @@ def test_of_two_who_offer_both_the_better_way_round_unless_one_is_named(sided: W
     assert told["teams"][0][0]["choice"] == "zerg"
 
 
-def _dry(world: World, call: Call[Match]) -> dict[str, Any]:
+def _dry(world: World, call: Call[Match | ReadyCheck]) -> dict[str, Any]:
     """What a match would say: it is made in a copy of the realm's keys, which goes again."""
     kept = [(key, world.client.dump(key)) for key in world.client.scan_iter(match=f"{world.keys.prefix}*")]
     world.run(call)

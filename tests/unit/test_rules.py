@@ -285,8 +285,8 @@ class TestOneFault:
         problem = only_problem("[ladder]\nzzz = 1")
         assert problem.bound == (
             "the fields accept, any_of, avoid, choices, default_deviation, default_rating, distance, "
-            "expire_after_seconds, heartbeat_seconds, interval_ms, latency, matching, max_gap, pool, provisional, "
-            "range, rematch, same, servers, sides, vetoes, willingness"
+            "expire_after_seconds, heartbeat_seconds, interval_ms, latency, matching, max_gap, penalties, pool, "
+            "provisional, range, rating, ready_check, rematch, results, same, servers, sides, vetoes, willingness"
         )
 
     @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from matchmaker.compatibility import NO_SIDE, Place, Standing, draw
 from matchmaker.model import Side, TicketRequest
 from matchmaker.rules import Constraints, QueueRules, parse_rules, warnings_for
+from matchmaker.rules.lifecycle_fields import LifecycleFields
 from matchmaker.rules.reference import BEGIN, END, main, renewed
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "rules.md"
@@ -54,8 +55,8 @@ def test_every_field_is_in_the_reference(field: str) -> None:
     assert f"\n| `{field}` | " in TEXT.partition(BEGIN)[2]
 
 
-@pytest.mark.parametrize("field", Constraints.model_fields)
-def test_every_constraint_has_an_example(field: str) -> None:
+@pytest.mark.parametrize("field", [*Constraints.model_fields, *LifecycleFields.model_fields])
+def test_every_constraint_and_what_follows_a_match_has_an_example(field: str) -> None:
     assert any(re.search(rf"^{field}\b", block, re.MULTILINE) for block in blocks("toml"))
 
 

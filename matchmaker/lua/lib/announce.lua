@@ -41,6 +41,7 @@ local function commit_standings(realm, endings, queue, version, a, pa, b, pb, pa
     queue, version, pair.gap, pair.value)
   if pair.price > 0 then text = text .. string.format(',"price":%.10g', pair.price) end
   local teams = "[[" .. member_text(a, pa, now) .. "],[" .. member_text(b, pb, now) .. "]]"
+  if endings.goes_on then return endings.goes_on(endings, text, teams, pair.text, { a, b }) end
   text = text .. ',"teams":' .. teams .. pair.text .. "}"
   local id = record_event(now, "matched", "{" .. text)
   local head = ending_head(now, "matched", id)

@@ -8,13 +8,14 @@ local MOST_PAIRS, MOST_SIMPLE_PAIRS, MOST_PASSED = 20, 40, 300
 local WEIGHT = 3
 
 -- Answers places looked at, matches made, their value, and event ids and bodies of those shown.
-local function constrained_pass(realm, line, rules, version, budget, ahead, most_shown)
+local function constrained_pass(realm, line, rules, version, budget, ahead, most_shown, goes_on)
   local now, queue, c = realm.now, queue_of(line), rules.constraints
   local allows = pair_rules(rules)
   local moments = pair_moments(rules, allows)
   local view = line_view(realm, line, rules, allows, moments)
   local solve = slice_solver(realm, line, rules, allows, moments, view)
-  local note_meeting = c.rematch and meeting_noter(now, c.rematch.after_ms)
+  -- Who is only asked whether it is ready has not met yet.
+  local note_meeting = c.rematch and not rules.ready and meeting_noter(now, c.rematch.after_ms)
   local looked, spent, made, value, shown = 0, 0, 0, 0, {}
   local due_key = key_of("due:" .. line)
   local dense = 4 * call("ZCOUNT", due_key, "-inf", whole(now)) > call("ZCARD", key_of("ages:" .. line))
@@ -34,6 +35,7 @@ local function constrained_pass(realm, line, rules, version, budget, ahead, most
   -- Makes matches of pairs { standing, place, standing, place }, the first side's first.
   local function commit(found)
     local tickets, endings = {}, new_endings()
+    endings.goes_on = goes_on
     for i, pair in ipairs(found) do tickets[2 * i - 1], tickets[2 * i] = pair[1].ticket, pair[3].ticket end
     local packed = call("HMGET", KEYS[4], unpack(tickets))
     for i, pair in ipairs(found) do

@@ -1,6 +1,7 @@
 -- How tickets that ended are remembered: in the hash `ended`, field t:<ticket>, packed as realm ms and then, each with
 -- its length, how it ended, id of the ending event, and as in the live record queue, player, id of the enqueued event,
--- the player's previous event and ticket before this one; and field p:<player>, its last ended ticket.
+-- the player's previous event and ticket before this one; and field p:<player>, its last ended ticket. Those whose match
+-- is open are also in `playing`, which does not rotate.
 
 local ENDED = "<dBc0Bc0Bc0Bc0Bc0Bc0Bc0"
 
@@ -12,8 +13,13 @@ local function unpack_ended(ticket, packed)
   }
 end
 
-local function find_ended(realm, ticket)
+local function packed_ended(realm, ticket)
   local field = "t:" .. ticket
-  local packed = call("HGET", realm.ended, field) or call("HGET", realm.ended_before, field)
+  return call("HGET", realm.ended, field) or call("HGET", realm.ended_before, field)
+    or realm.has_lifecycle and call("HGET", key_of("playing"), field)
+end
+
+local function find_ended(realm, ticket)
+  local packed = packed_ended(realm, ticket)
   return packed and unpack_ended(ticket, packed)
 end

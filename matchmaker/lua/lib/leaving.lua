@@ -8,8 +8,6 @@ local function look_left_of(realm, ticket)
   end
 end
 
-local UNMATCHED = '"v":1,"event":"%s","at":%d,"queue":"%s","ticket":"%s",%s,"waited_ms":%d,"reason":"%s"}'
-
 -- Ends waiting tickets of one line without a match: `how` is cancelled or expired. Events go out one by one, in order.
 local function end_unmatched(realm, line, records, how, reason_of)
   if #records == 0 then return end

@@ -1,8 +1,5 @@
 -- A line's earliest moment, and the hint that wakes a matcher.
 
--- Names of keys that depend on what a ticket says, and so cannot come in KEYS: all of them in the realm's own slot.
-local function key_of(name) return string.sub(KEYS[1], 1, -5) .. name end
-
 -- The queue of a line: `queue`, or `queue=class`.
 local function queue_of(line) return string.match(line, "^[^=]*") end
 

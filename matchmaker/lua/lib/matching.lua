@@ -12,6 +12,10 @@ local function commit_pair(realm, endings, queue, version, a, packed_a, b, packe
   local _, since_b, _, _, player_b, event_b, _, _, rest_b = struct.unpack(RECORD, packed_b)
   local text = string.format(MATCHED, now, queue, version, gap, value, a, members_of(player_a, rest_a), now - since_a, b,
     members_of(player_b, rest_b), now - since_b)
+  if endings.goes_on then
+    local head, teams = string.match(text, '^(.-),"teams":(%[%[.*%]%])}$')
+    return endings.goes_on(endings, head, teams, "", { { ticket = a, packed = packed_a }, { ticket = b, packed = packed_b } })
+  end
   local id = record_event(now, "matched", "{" .. text)
   ring(player_a, id, event_a, text)
   ring(player_b, id, event_b, text)

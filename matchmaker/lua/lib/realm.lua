@@ -17,7 +17,7 @@
 -- KEYS[15] deviations hash   player -> deviation of that rating, "" for none
 --
 -- What tickets with terms need beyond these (lib/terms) has names that only the tickets tell; they are made in
--- lib/line's `key_of`, of the prefix of KEYS[1]:
+-- `key_of`, of the prefix of KEYS[1]:
 --   terms            hash    ticket -> its terms
 --   lines            hash    line of a queue with constraints -> tickets in it
 --   line:<line>      zset    as KEYS[12]; of a queue with sides line:<line>:<side>
@@ -25,20 +25,45 @@
 --   ages:<line>      zset    ticket -> enqueued realm ms, where the queue has constraints
 --   met:0, met:1     hash    player -> whom it met lately (lib/met), rotating
 --   propose:<queue>  list    lines whose tickets somebody's own function is to see (lib/own)
+-- and what becomes of matches where the rules say more of them than that they were found (lib/checks, lib/matches):
+--   checks           hash    ready check -> JSON of it
+--   checking         hash    ticket -> its ready check
+--   matches          hash    open or disputed match -> JSON of it
+--   bodies           hash    ready check or match -> its event
+--   playing          hash    as ended:0, of those whose match is open
+--   deadlines        zset    c:<ready check>, m:<match> -> realm ms
+--   penalties        hash    player -> "<level> <realm ms of the last offence> <realm ms until which it is barred>"
+--   penalised        zset    player -> realm ms at which that is forgotten
+--   ratings:<queue>[:<side>], deviations:<queue>[:<side>]    as KEYS[14] and KEYS[15]
 --
 -- ARGV[1]  now       realm ms in a virtual realm, "" in one that runs on server time
 --
 -- Every call makes these functions anew, in memory shared with the data: the less a script allocates, the less its cost
 -- grows with the realm. So library files are cut by who needs them, and what is rare is made where it is needed.
 
--- The stored form: "2" once a realm has had terms (lib/terms), which programs that know only "1" cannot keep.
-local SCHEMA, OLDEST_SCHEMA = "2", "1"
+-- The stored form: "2" once a realm has had terms (lib/terms), "3" once it has had ready checks or results: programs
+-- that know only the older form cannot keep them.
+local SCHEMA, OLDEST_SCHEMA, SCHEMA_OF_TERMS = "3", "1", "2"
 -- Idle matchers call at least every 4 s, so a longer silence means that nobody was there to match or the clock stepped.
 local LONGEST_STEP_MS = 30000
+-- A silence longer than this is nobody's patience but a failure of ours: players' time to answer begins anew after it.
+local LONGEST_SILENCE_MS = 6000
 -- The last realm ms that a call may bring: all that 15 digits hold.
 local MOST_MS = 10 ^ 15 - 1
 
 local call = redis.call
+
+-- Names of keys that depend on what a ticket says, and so cannot come in KEYS: all of them in the realm's own slot.
+local function key_of(name) return string.sub(KEYS[1], 1, -5) .. name end
+
+local function is_known_schema(schema)
+  return schema == OLDEST_SCHEMA or schema == SCHEMA_OF_TERMS or schema == SCHEMA
+end
+
+-- The realm is of this form from now on, or stays of a newer one.
+local function raise_schema(to)
+  if (call("HGET", KEYS[1], "schema") or "") < to then call("HSET", KEYS[1], "schema", to) end
+end
 
 -- The whole number that ARGV[i] spells in plain digits, or nil and the reply that refuses the call: a NaN, an infinity
 -- or a hexadecimal number is none.
@@ -71,6 +96,7 @@ local function server_now()
       end
     end
     call("SET", KEYS[2], string.format("%.0f %.0f %d %.0f", server, offset, jumps, absorbed))
+    if step > LONGEST_SILENCE_MS then call("HSET", KEYS[1], "silent_ms", string.format("%.0f", server + offset)) end
   end
   return server + offset
 end
@@ -85,12 +111,12 @@ local function virtual_now(argument)
   return last
 end
 
--- Answers the realm as {now, ended, ended_before, kept_ms, full}, or nil and the reply that refuses the call. Writes
+-- Answers the realm as {now, ended, ended_before, kept_ms, full, has_lifecycle}, or nil and the reply that refuses the call. Writes
 -- nothing but the clock.
 local function open_realm()
   local meta = call("HMGET", KEYS[1], "schema", "time", "ended", "kept_ms", "full")
   if not meta[1] then return nil, { "unknown_realm" } end
-  if meta[1] ~= SCHEMA and meta[1] ~= OLDEST_SCHEMA then return nil, { "upgrade", meta[1], SCHEMA } end
+  if not is_known_schema(meta[1]) then return nil, { "upgrade", meta[1], SCHEMA } end
   local now
   if meta[2] == "virtual" then
     if ARGV[1] == "" then return nil, { "time_mode", "virtual" } end
@@ -108,5 +134,6 @@ local function open_realm()
     ended_before = second and KEYS[7] or KEYS[8],
     kept_ms = meta[4] + 0,
     full = meta[5],
+    has_lifecycle = meta[1] == SCHEMA,
   }
 end

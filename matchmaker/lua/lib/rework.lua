@@ -52,7 +52,7 @@ local function give_terms(queue, position, places)
       end
     end
   end
-  if #page > 0 then call("HSET", KEYS[1], "schema", SCHEMA) end
+  if #page > 0 then raise_schema(SCHEMA_OF_TERMS) end
   save_work(queue, further == "" and "@" or "=" .. further)
   return #page
 end

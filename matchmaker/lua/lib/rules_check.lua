@@ -84,9 +84,35 @@ local function is_constraints(c)
   return true
 end
 
+local function is_word(value, ...)
+  for _, word in ipairs({ ... }) do
+    if value == word then return true end
+  end
+  return false
+end
+
+-- What is to happen after a match is found.
+local function is_lifecycle(rules)
+  local ready, results, penalties = rules.ready, rules.results, rules.penalties
+  if ready ~= nil and not (type(ready) == "table" and numbers_hold(ready, { window_ms = 1 })) then return false end
+  if results ~= nil then
+    if type(results) ~= "table" or not numbers_hold(results, { abort_ms = 0, within_ms = 1 }) then return false end
+    if not is_word(results.by, "players", "server", "either") then return false end
+    if not is_word(results.alone, "counts", "dispute", "nothing") then return false end
+  end
+  if penalties == nil then return true end
+  if type(penalties) ~= "table" or not numbers_hold(penalties, { decay_ms = 1 }) then return false end
+  local ladder = penalties.ladder_ms
+  if type(ladder) ~= "table" or #ladder < 1 or #ladder > 16 then return false end
+  for i = 1, #ladder do
+    if not numbers_hold(ladder, { [i] = 0 }) then return false end
+  end
+  return true
+end
+
 local function is_rules(text)
   local ok, rules = pcall(cjson.decode, text)
   if not ok or type(rules) ~= "table" or not is_willingness(rules) or not numbers_hold(rules, QUEUE) then return false end
   if rules.accept ~= "sum" and rules.accept ~= "either" and rules.accept ~= "both" then return false end
-  return rules.constraints == nil or is_constraints(rules.constraints)
+  return is_lifecycle(rules) and (rules.constraints == nil or is_constraints(rules.constraints))
 end

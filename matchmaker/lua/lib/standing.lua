@@ -16,6 +16,6 @@ local function stand(t, terms, rules_of, now)
       call("HSET", KEYS[1], "deviation:" .. line, number_text(place[4]))
     end
   end
-  call("HSET", KEYS[1], "schema", SCHEMA)
+  raise_schema(SCHEMA_OF_TERMS)
   enter_lines(t.ticket, terms, due, plain)
 end
