@@ -11,7 +11,7 @@ import redis
 from matchmaker import errors
 from matchmaker.checker.constrained import Judge, TermedLook, confirmed, suspects
 from matchmaker.checker.going_on import OPEN_LINE, judge_going_on, judge_overdue
-from matchmaker.checker.ledger import NOTHING_KNOWN, Ledger, Story
+from matchmaker.checker.ledger import NOTHING_KNOWN, Ledger
 from matchmaker.checker.lines import (
     PAIRS_AT_ONCE,
     CloseLook,
@@ -31,6 +31,7 @@ from matchmaker.checker.records import text_of
 from matchmaker.checker.report import Report
 from matchmaker.checker.source import Source, realm_now
 from matchmaker.checker.stages import OUTCOMES
+from matchmaker.checker.stories import Story
 from matchmaker.checker.terms import Place, places_told
 from matchmaker.checker.tickets import in_order, judge_player, judge_ticket
 from matchmaker.checker.versions import Versions

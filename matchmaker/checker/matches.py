@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from matchmaker.checker.ledger import Ledger, MatchStory
+from matchmaker.checker.ledger import Ledger
 from matchmaker.checker.meetings import Meetings
 from matchmaker.checker.pairs import Known, judge_constrained
+from matchmaker.checker.stories import MatchStory
 from matchmaker.checker.versions import Versions
 from matchmaker.checker.violation import Code, Violation
 from matchmaker.compatibility import NO_SIDE, Place, Standing, willing

@@ -10,10 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from matchmaker.checker.ledger import Ledger, Story
+from matchmaker.checker.ledger import Ledger
 from matchmaker.checker.picture import Picture
 from matchmaker.checker.records import bytes_of, text_of
 from matchmaker.checker.source import Commands, Source, realm_now
+from matchmaker.checker.stories import Story
 from matchmaker.checker.terms import read_met
 from matchmaker.checker.versions import Versions
 from matchmaker.checker.violation import Code, Violation

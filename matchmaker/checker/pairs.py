@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from matchmaker.checker.ledger import Ledger, MatchStory, Story
+from matchmaker.checker.ledger import Ledger
 from matchmaker.checker.meetings import Meetings
+from matchmaker.checker.stories import MatchStory, Story
 from matchmaker.checker.terms import places_told
 from matchmaker.checker.versions import Versions
 from matchmaker.checker.violation import Code

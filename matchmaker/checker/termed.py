@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from matchmaker.checker.ledger import Story
 from matchmaker.checker.picture import Picture, QueueView, line_of, of_side
 from matchmaker.checker.records import Record
+from matchmaker.checker.stories import Story
 from matchmaker.checker.terms import Terms, disagreements, lacks, places_told
 from matchmaker.checker.violation import Code
 from matchmaker.keys import queue_of

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from matchmaker.checker.ledger import Ledger, Story
+from matchmaker.checker.ledger import Ledger
 from matchmaker.checker.picture import Picture, line_of
 from matchmaker.checker.records import Ended, Record
+from matchmaker.checker.stories import Story
 from matchmaker.checker.termed import judge_places, place_text
 from matchmaker.checker.violation import Code, Violation
 from matchmaker.model import event_order
