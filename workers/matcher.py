@@ -294,12 +294,12 @@ class Matcher:
             return self._runner.call(packed[0])
 
     def _lapse(self, work: RealmWork) -> Lapsed:
-        """Ends ready checks and open matches whose time is over; what is left is due at once."""
+        """Ends ready checks and open matches whose time is over; what is left is due at once. Also what a hint asks for
+        that came because players made or finished a match: recorders are told."""
         lapsed = self._runner.call(work.calls.lapse(LAPSES_A_CALL))
         work.counts["lapsed"] += lapsed.ended
-        if lapsed.ended:
-            for bell in self._bells:
-                bell.ring(work.calls.realm)
+        for bell in self._bells:
+            bell.ring(work.calls.realm)
         return lapsed
 
     def _set_timer(self, work: RealmWork, now_ms: int, due_ms: int | None, ends_ms: int | None) -> None:

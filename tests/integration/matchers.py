@@ -25,13 +25,14 @@ COMMANDS = {
 class MatcherProcess:
     """One matcher. Its log is read line by line, whichever stream it goes to."""
 
-    def __init__(self, command: str, url: str, *realms: str) -> None:
+    def __init__(self, command: str, url: str, *realms: str, rq_url: str | None = None) -> None:
         self.realms = realms
         named = [part for realm in realms for part in ("--realm", realm)] if command == "cli" else list(realms)
+        recording = {} if rq_url is None else {"MATCHMAKER_RQ_URL": rq_url}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATCHMAKER_")}
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", *COMMANDS[command], *named],
-            env={**inherited, "PYTHONPATH": str(ROOT), "MATCHMAKER_REDIS_URL": url, "NO_COLOR": "1"},
+            env={**inherited, "PYTHONPATH": str(ROOT), "MATCHMAKER_REDIS_URL": url, **recording, "NO_COLOR": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -9,8 +10,11 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from matchmaker import Matchmaker, parse_rules
 from matchmaker.errors import InvalidInput
+from matchmaker.model import ReadyCheck
 from tests.faults.ears import reached
+from tests.integration.matchers import MatcherProcess
 from tests.proxy import Proxy
 from tests.servers import StartServer
 from workers.jobs import Jobs
@@ -143,3 +147,31 @@ def test_a_record_that_rq_cannot_read_is_removed(kicker: Kicker, jobs: Jobs) -> 
     assert reached(lambda: asked(jobs) == ["drain-one", "drain-two"], SOON_SECONDS)
     kicker.ring("three")
     assert reached(lambda: "drain-three" in asked(jobs), PAUSE_SECONDS + SOON_SECONDS)
+
+
+def test_what_players_do_is_recorded_soon(jobs: Jobs, url: str) -> None:
+    """Given a match that its players make and finish, and no pass that made anything since, then a matcher hears of it
+    and has a drain asked for, after the last accept and again after the last report."""
+    queue = parse_rules("[duel]\nready_check = { seconds = 60 }\nresults = {}\n", "queues.toml")
+    with Matchmaker(url, "ladder") as mm, contextlib.closing(MatcherProcess("workers", url, "ladder", rq_url=url)):
+        mm.apply_rules(queue)
+        for player in ("ann", "bob"):
+            mm.enqueue("duel", player, rating=1500)
+        check = mm.wait_for_check(mm.status_of_player("ann"), 10 * SOON_SECONDS)
+        assert isinstance(check, ReadyCheck)
+
+        def forget() -> None:
+            """Whatever was asked for before has been asked for."""
+            time.sleep(2.5 * PAUSE_SECONDS)
+            jobs.client.delete(jobs.queue.key, "rq:job:drain-ladder")
+
+        forget()
+        for player in ("ann", "bob"):
+            mm.accept(check, player)
+        assert reached(lambda: asked(jobs) == ["drain-ladder"], SOON_SECONDS)
+        forget()
+        match = mm.status_of_player("ann").match
+        assert match is not None
+        for player in ("ann", "bob"):
+            mm.report(match, player, winner=1)
+        assert reached(lambda: asked(jobs) == ["drain-ladder"], SOON_SECONDS)

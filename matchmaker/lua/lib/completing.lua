@@ -26,5 +26,6 @@ local function complete_check(realm, id, check, load_meeting_noter)
     local opened = { queue = check.queue, rules = check.rules, teams = check.teams, events = events }
     open_match(realm, match, opened, rules.results, "{" .. text, endings, 0)
   end
+  ask_recording()
   return match, "{" .. text
 end

@@ -10,6 +10,11 @@ local function set_deadline(name, at)
   if not known or at < tonumber(known) then call("ZADD", KEYS[9], whole(at), OPEN) end
 end
 
+-- Something wants to be recorded soon that no pass made: a matcher that hears this name asks recorders for it.
+local function ask_recording()
+  if call("LINDEX", KEYS[11], 0) ~= OPEN then call("LPUSH", KEYS[11], OPEN) end
+end
+
 -- JSON that ends with an object, with one more member in that object.
 local function with_member(text, name, value)
   local comma = string.sub(text, -3) == "{}}" and "" or ","

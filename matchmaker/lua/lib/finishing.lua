@@ -56,6 +56,7 @@ local function finish_match(realm, id, match, result)
     rules = match.rules, results = match.results, reason = result.reason,
   }))
   call("HINCRBY", KEYS[1], result.outcome, 1)
+  ask_recording()
   return event, body
 end
 
