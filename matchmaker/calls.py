@@ -362,6 +362,16 @@ class Calls:
         """Ends ready checks and open matches whose time is over."""
         return self._call("lapse", [self._now(), self.keys.channel_prefix, most], parse_lapsed)
 
+    def rate(self, settled: Sequence[str]) -> Call[int]:
+        """Shows and tells settled matches, each as JSON, at most 100; answers the number of the last one told."""
+
+        def parse(reply: list[Any]) -> int:
+            if reply[0] != Reply.RATED:
+                raise errors.ScriptFault("rate", reply)
+            return int(reply[1])
+
+        return self._call("rate", [self._now(), self.keys.channel_prefix, *settled], parse)
+
     def open_matches(self, cursor: str) -> Command[tuple[str, list[OpenMatch]]]:
         """Some matches that are not finished, and the cursor to go on with, "0" after the last."""
 

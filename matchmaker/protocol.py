@@ -20,8 +20,10 @@ BEGIN: Final = "<!-- From here on written by `python -m matchmaker.protocol docs
 
 GROUPS: Final[Mapping[str, Sequence[str]]] = {
     "For players": ("enqueue", "cancel", "heartbeat", "status", "explain", "history"),
+    "For players who were found": ("accept", "decline", "match", "report", "leave", "abort"),
     "For those who look on": ("snapshot",),
-    "For matchers": ("pass", "tend", "peek", "overdue", "expire"),
+    "For matchers": ("pass", "tend", "peek", "overdue", "expire", "lapse"),
+    "For recorders": ("rate",),
     "For operators": ("apply", "clear", "pair", "ring"),
 }
 """Who calls what. A function that nobody is said to call is listed under :data:`OTHERS`."""
@@ -130,7 +132,7 @@ def _functions() -> Iterator[str]:
 
 def _function(name: str) -> Iterator[str]:
     comment = header_of(_read(name))
-    kept = [line for line in _plain(comment).splitlines() if not line.startswith("@include")]
+    kept = [line for line in _plain(comment).splitlines() if not line.startswith(("@include", "@lazy"))]
     keys = max(int(number) for number in _LAST_KEY.findall(comment))
     words = [f"<{word}>" + (" …" if more else "") for more, word in _ARGUMENT.findall(comment)]
     flags = flags_of(name)

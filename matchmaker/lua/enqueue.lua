@@ -40,7 +40,7 @@
 -- @include lib/enqueued_text lib/events lib/read_event lib/line lib/housekeeping lib/ended lib/replies lib/queues
 -- @lazy check_shape: lib/terms_json
 -- @lazy barred_from: lib/penalties lib/barred
--- @lazy last_event: lib/trails lib/telling
+-- @lazy event_before: lib/trails lib/telling
 -- @lazy fit_all: lib/fitting
 -- @lazy terms_text: lib/terms_text
 -- @lazy stand: lib/terms lib/met lib/standing
@@ -71,6 +71,10 @@ if reshaping then realm.full = "new rules change the sides or classes of " .. re
 -- All reads at once, then all decisions, then all writes. What joined earlier in this very call counts as well.
 local live, player_ticket = call("HMGET", KEYS[4], unpack(ids)), call("HMGET", KEYS[5], unpack(names))
 local newer, older = call("HMGET", realm.ended, unpack(fields)), call("HMGET", realm.ended_before, unpack(fields))
+if realm.has_lifecycle then
+  -- A match may be open for longer than what ended is remembered elsewhere.
+  for i, kept in ipairs(call("HMGET", key_of("playing"), unpack(fields))) do older[i] = older[i] or kept end
+end
 local joined_ticket, joined_player = {}, {}
 local barred = realm.has_lifecycle and not missing and load_barred_from()(realm, queues, rules_of)
 local wanting = {}
@@ -124,12 +128,12 @@ local due, ends
 if not missing then
   due, ends = whole(realm.now + rules.interval_ms), expiry_of(rules, realm.now)
 end
-local newest = realm.has_lifecycle and load_last_event()
+local before = realm.has_lifecycle and load_event_before()
 local joined, records, players, line, certificates, expiries = 0, {}, {}, {}, {}, {}
 
 local function join(n, t, last_ticket)
   local last = last_ticket and find_ended(realm, last_ticket)
-  local prev_event = last and (newest and newest(realm, last) or last.end_event) or ""
+  local prev_event = before and before(realm, t.player, last) or last and last.end_event or ""
   local terms = terms_of[n]
   local rating = number_text(t.rating)
   local rest = rating .. further_members(t) .. (terms and terms_text(t, queues) or "")

@@ -20,6 +20,7 @@
 -- Events: none
 -- @include lib/realm lib/reading lib/text lib/record lib/enqueued_text lib/events lib/read_event lib/ended lib/replies
 -- @lazy read_trail: lib/trails lib/telling lib/read_trail
+-- @lazy read_lonely: lib/trails lib/telling lib/read_trail
 
 local player, after, ticket = ARGV[1], ARGV[2], ARGV[3]
 if after ~= "" and (#after > 33 or not string.find(after, "^%d+%-%d+$")) then
@@ -57,7 +58,7 @@ end
 
 if ticket == "" then ticket = ticket_of(realm, player) or "" end
 for _ = 1, most do
-  if ticket == "" then return reply("start") end
+  if ticket == "" then return reply(realm.has_lifecycle and load_read_lonely()(realm, player, add) or "start") end
   local packed = call("HGET", KEYS[4], ticket)
   local trail = realm.has_lifecycle and load_read_trail()(realm, ticket, packed, add)
   local record, go_on

@@ -11,7 +11,7 @@
 --
 -- Reply: an array that begins with a code
 --   left             match, realm ms: the others play on
---   finished         match, event id, event body: the match ended with it, now or before
+--   finished         match, event id, event body: the match ended with it, or has ended since the player left
 --   match_over       match, outcome: it had ended before the player left
 --   stranger         match, player: it does not play there
 --   unknown_match    match
@@ -35,7 +35,7 @@ if not match then
 end
 if not team_of(match or ended, player) then return { "stranger", id, player } end
 if ended then
-  if ended.by == "leaving" and ended.left[player] then return { "finished", id, ended.event, read_event(ended.event) or "" } end
+  if ended.left[player] then return { "finished", id, ended.event, read_event(ended.event) or "" } end
   return { "match_over", id, ended.outcome }
 end
 -- A disputed match is played already.

@@ -17,10 +17,9 @@ import redis
 from pydantic_core import to_json
 
 from matchmaker import errors
-from matchmaker.calls import Call
+from matchmaker.calls import Calls
 from matchmaker.keys import Keys
 from matchmaker.runner import Runner, typed_errors
-from matchmaker.scripts import refusal, script
 from matchmaker.store import settle
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Announcer:
         self._keys = keys
         self._runner = Runner(client)
         self._transaction = transaction
-        self._now: str | None = None
+        self._calls: Calls | None = None
 
     @classmethod
     def within(cls, client: redis.Redis, keys: Keys, cursor: cursor) -> Announcer:
@@ -101,33 +100,20 @@ class Announcer:
     def _tell(self, entries: Sequence[dict[str, Any]], told: int) -> int:
         """The number of the last match the realm was told of then."""
         for first in range(0, len(entries), MATCHES_A_CALL):
-            reached = self._runner.call(self._call(entries[first : first + MATCHES_A_CALL]))
+            texts = [to_json(entry).decode() for entry in entries[first : first + MATCHES_A_CALL]]
+            reached = self._runner.call(self._realm_calls().rate(texts))
             if reached <= told:
                 raise errors.ScriptFault("rate", [_RATED, str(reached)])
             told = reached
         return told
 
-    def _call(self, entries: Sequence[dict[str, Any]]) -> Call[int]:
-        def parse(reply: list[Any]) -> int:
-            error = refusal(self._keys.realm, reply)
-            if error is not None:
-                raise error
-            if reply[0] != _RATED:
-                raise errors.ScriptFault("rate", reply)
-            return int(reply[1])
-
-        texts = (to_json(entry).decode() for entry in entries)
-        return Call(
-            script("rate"), self._keys.realm_keys(), (self._realm_now(), self._keys.channel_prefix, *texts), parse
-        )
-
-    def _realm_now(self) -> str:
+    def _realm_calls(self) -> Calls:
         """A realm in virtual time stays where it is: 0 never moves it."""
-        if self._now is None:
+        if self._calls is None:
             with typed_errors():
                 mode: Any = self._client.hget(self._keys.meta, "time")
-            self._now = "0" if mode == b"virtual" else ""
-        return self._now
+            self._calls = Calls(self._keys.realm, clock=(lambda: 0) if mode == b"virtual" else None)
+        return self._calls
 
     def _restore(self, settled: int) -> None:
         """All ratings, page by page; nobody changes one while its page is on the way."""

@@ -27,6 +27,7 @@ from matchmaker.client import Matchmaker
 from matchmaker.errors import TimeModeMismatch
 from matchmaker.keys import Keys
 from matchmaker.model import TicketRequest, TicketState
+from matchmaker.outcomes import By
 from matchmaker.scripts import header_of
 from tests.faces import FACES
 from tests.faults.conftest import OwnScene
@@ -73,6 +74,13 @@ def test_no_script_takes_a_clients_clock(scene: Scene) -> None:
         calls.pair("ladder", "t1", "t2"),
         calls.peek(1),
         calls.tend("ladder"),
+        calls.accept("1-1", "alice"),
+        calls.decline("1-1", "alice"),
+        calls.report("1-1", By.PLAYER, "alice", (1, 2)),
+        calls.abort("1-1", By.OPERATOR, "root", "void"),
+        calls.leave("1-1", "alice"),
+        calls.lapse(1),
+        calls.rate([]),
     ]
     assert {request.script.name for request in requests} == scripts_that_take_now()
     names = [name for name in calls.keys.line_keys("ladder") if name != calls.keys.clock]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -17,8 +18,14 @@ from typing import Final, Self
 from matchmaker.keys import Keys
 from matchmaker.rules import QueueRules
 from tests.integration.terminal import END_SECONDS, ROOT
+from tests.lua.lifecycle import Lifecycle
 from tests.lua.world import QUEUE, START_MS, World
 from tests.protocol.programs import redis_cli
+
+LIFECYCLE_KINDS: Final = (
+    "proposed", "accepted", "declined", "returned", "matched", "reported", "left", "disputed", "finished", "rated",
+)  # fmt: skip
+"""In the order in which the page shows them."""
 
 PAGE: Final = ROOT / "docs" / "protocol.md"
 
@@ -91,6 +98,46 @@ def example_messages(world: World) -> list[str]:
     (_, fields) = world.client.xrange(world.keys.events, count=1)[0]
     assert world.now == START_MS + 38_000
     return [*(found[kind] for kind in ("enqueued", "matched", "cancelled", "expired")), fields[b"body"].decode()]
+
+
+def lifecycle_messages(world: World) -> list[str]:
+    """One event of each kind that follows a ready check or a match, as the page shows it."""
+    table = {
+        "willingness": {"base": 50.0}, "ready_check": {"seconds": 20.0}, "penalties": {"seconds": [60.0]},
+        "results": {"by": "players"},
+    }  # fmt: skip
+    world.apply(QueueRules.model_validate(table))
+    play = Lifecycle(world)
+    with world.ear() as ear:
+        play.enqueue("ann", 1520.5, "t-1", deviation=80)
+        play.enqueue("bob", 1514, "t-2")
+        (check,) = play.match_pass()
+        world.now += 5_000
+        play.accept(check, "ann")
+        play.decline(check, "bob")
+        play.enqueue("cy", 1540, "t-3")
+        (check,) = play.match_pass()
+        world.now += 3_000
+        match = play.accepted(check, "ann", "cy")
+        world.now += 900_000
+        play.report(match, "ann", [2, 1], left=["cy"])
+        play.report(match, "cy", [1, 2])
+        play.report(match, "root", [2, 1], left=["cy"], by="operator")
+        players = [
+            {"player": "ann", "rating": 1536.1, "before": 1520.5, "game": 7, "deviation": 75.5},
+            {"player": "cy", "rating": 1524.4, "before": 1540, "game": 31},
+        ]
+        play.raw("rate", json.dumps({"n": 1, "match": match, "queue": QUEUE, "players": players}))
+        world.now += 900_000
+        match = play.accepted(play.made("ann", "dan", rating=1536), "ann", "dan")
+        play.leave(match, "dan")
+        heard = [json.dumps(body, separators=(",", ":")) for player, body in ear.heard() if player == "ann"]
+    # Who declined stands in the stream alone
+    (declined,) = play.told("declined")
+    found = {"declined": json.dumps(declined, separators=(",", ":"))}
+    for text in heard:
+        found.setdefault(re.findall(r'"event":"(\w+)"', text)[0], text)
+    return [found[kind] for kind in LIFECYCLE_KINDS]
 
 
 class Shells:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 import redis
 
+from matchmaker import Matchmaker
 from matchmaker.functions import function_name, load, script_names
 from matchmaker.keys import Keys
 from matchmaker.model import EventKind
@@ -19,13 +20,24 @@ from matchmaker.protocol import GROUPS, OTHERS, reference, renewed
 from matchmaker.rules import QueueRules
 from matchmaker.scripts import Reply, refusal
 from tests.integration.terminal import ROOT
-from tests.lua.plain_calls import plain_calls
+from tests.lua.plain_calls import go_on, plain_calls
 from tests.lua.test_headers import REFUSALS
-from tests.lua.world import World
-from tests.protocol.page import PAGE, Shells, blocks, example_messages, rows, section, steady
+from tests.lua.world import QUEUE, World
+from tests.protocol.page import (
+    LIFECYCLE_KINDS,
+    PAGE,
+    Shells,
+    blocks,
+    example_messages,
+    lifecycle_messages,
+    rows,
+    section,
+    steady,
+)
 from tests.protocol.worked_example import follow
 from tests.servers import StartServer, remove_keys
 
+FOLLOWS: Final = "Ready checks and results"
 NODE: Final = ROOT / "tests" / "protocol" / "node"
 
 
@@ -95,6 +107,45 @@ def test_the_examples_are_what_is_sent(world: World) -> None:
     assert example_messages(world) == shown
 
 
+def test_what_follows_a_match_is_explained_and_shown_as_sent(world: World) -> None:
+    """Given ready checks and results in virtual time, when the examples are compared, then they are so to the byte, and
+    the table has their fields."""
+    shown = [block.text.rstrip("\n") for block in blocks(FOLLOWS) if block.kind == "json"]
+    sent = lifecycle_messages(world)
+    assert sent == shown
+    told: dict[str, set[str]] = {kind: {"id", "prev", "v", "event", "at", "queue"} for kind in LIFECYCLE_KINDS}
+    optional: dict[str, set[str]] = {kind: set() for kind in LIFECYCLE_KINDS}
+    for names, of, _, meaning in rows(FOLLOWS):
+        for kind in of.split(", "):
+            fields = set(re.findall(r"\w+", names))
+            told[kind] |= fields
+            optional[kind] |= fields if "only if" in meaning else set()
+    optional["declined"] |= {"id", "prev"}
+    for kind, text in zip(LIFECYCLE_KINDS, sent, strict=True):
+        assert told[kind] - optional[kind] <= json.loads(text).keys() <= told[kind], kind
+
+
+def test_the_commands_of_what_follows_a_match_work(
+    redis_url: str, redis_client: redis.Redis, realm: str, tmp_path: Path
+) -> None:
+    """Given two who are asked, one of whom accepted, when the page's commands are typed, then they answer as shown."""
+    commands = [block for block in blocks(FOLLOWS) if block.kind == "sh"]
+    replies = [block.text for block in blocks(FOLLOWS) if block.kind == "text"]
+    load(redis_client)
+    mm = Matchmaker(redis_client, realm)
+    table = {"willingness": {"base": 50.0}, "ready_check": {"seconds": 60.0}, "results": {"by": "players"}}
+    mm.apply_rules({QUEUE: QueueRules.model_validate(table)})
+    mm.enqueue(QUEUE, "ann", rating=1520.5, ticket="t-1")
+    mm.enqueue(QUEUE, "bob", rating=1540, ticket="t-2")
+    mm.attempt_match(QUEUE)
+    check = mm.status_of_player("bob").check
+    assert check is not None
+    mm.accept(check.id, "bob")
+    with Shells(tmp_path, redis_url, realm) as shells:
+        shells.everywhere(blocks("Worked example")[0].text)
+        assert [steady(shells.run("1", block.text)) for block in commands] == [steady(shown) for shown in replies]
+
+
 @pytest.fixture
 def world(redis_client: redis.Redis, realm: str) -> World:
     """A realm in virtual time to which no rules were applied."""
@@ -128,6 +179,7 @@ def test_the_rights_of_the_page_are_enough(own_server: StartServer, group: str) 
         with redis.Redis.from_url(f"redis://game:pw@127.0.0.1:{server.port}", protocol=2) as game:
             for name in GROUPS[group]:
                 world = crowded(admin, with_match=name == "ring")
+                go_on(world)
                 args = plain_calls(world)[name]
                 reply = _fcall(game, world.keys, name, args)
                 code = (reply[0] if name == "enqueue" else reply)[0]
@@ -141,7 +193,7 @@ def crowded(client: redis.Redis, *, with_match: bool) -> World:
     remove_keys(client, "shop")
     world = World(client, "shop")
     world.apply()
-    for player, rating in {"ann": 1500, "bob": 1500, "cy": 9_000, "dan": 9_000}.items():
+    for player, rating in {"ann": 1500, "bob": 1500, "cy": 9_000, "dot": 9_000}.items():
         world.enqueue(player, rating)
     if with_match:
         world.match_pass()

@@ -1,6 +1,7 @@
 -- How tickets that ended are remembered: in the hash `ended`, field t:<ticket>, packed as realm ms and then, each with
 -- its length, how it ended, id of the ending event, and as in the live record queue, player, id of the enqueued event,
--- the player's previous event and ticket before this one; and field p:<player>, its last ended ticket. Those whose match
+-- the player's previous event and ticket before this one; and field p:<player>, its last ended ticket; e: and
+-- l: are trails (lib/trails, lib/telling), c: and m: how ready checks and matches ended. Those whose match
 -- is open are also in `playing`, which does not rotate.
 
 local ENDED = "<dBc0Bc0Bc0Bc0Bc0Bc0Bc0"

@@ -30,3 +30,15 @@ local function read_trail(realm, ticket, packed, add)
   end
   return { record = record, goes_on = true, lost = not whole_trail }
 end
+
+-- The same of events that were told when no ticket was remembered. Answers how the chain ends.
+local function read_lonely(realm, player, add)
+  local ids, trail = {}, lonely_trail(realm, player) or ""
+  for id in string.gmatch(trail, "[^ +]+") do ids[#ids + 1] = id end
+  for i = #ids, 1, -1 do
+    local body = read_event(ids[i])
+    if not body then return "forgotten" end
+    if not add(ids[i], ids[i - 1] or "", body) then return "reached" end
+  end
+  return string.sub(trail, 1, 1) == "+" and "forgotten" or "start"
+end
