@@ -19,8 +19,10 @@ import redis
 import structlog
 from redis.backoff import ExponentialWithJitterBackoff
 from rq import Worker
+from rq.exceptions import StopRequested
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 
 import workers.recorder  # noqa: F401  (the jobs: what is imported here, no process that runs one has to)
 from matchmaker.connect import connection_options
@@ -83,10 +85,15 @@ class RecorderWorker(Worker):
     """Realms whose drain was there when this worker began: at work elsewhere, or left by a worker that was killed."""
 
     _kept_at = 0.0
+    _was_asked = False
+    """By a signal that RQ's own loop got: only there is its exception caught."""
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
         """Every few seconds, idle or not: what comes by itself has to come, though RQ looks every 10 minutes only."""
         super().heartbeat(*args, **kwargs)
+        if self._was_asked and not self.is_horse and self.get_state() != WorkerStatus.BUSY:
+            # The signal came while Python threw something away: what RQ raised for it was thrown away too.
+            raise StopRequested
         scheduler: Any = self.scheduler
         if self.is_horse or scheduler is None or self.asked.is_set():
             return
@@ -108,6 +115,7 @@ class RecorderWorker(Worker):
     def handle_warm_shutdown_request(self) -> None:
         super().handle_warm_shutdown_request()
         self.asked.set()
+        self._was_asked = True
         self._tell_horse()
 
     def monitor_work_horse(self, *args: Any) -> None:
