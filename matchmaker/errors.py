@@ -241,7 +241,7 @@ class AlreadyReported(MatchmakerError):
     def __init__(self, match: str, player: str, ranks: Sequence[int]) -> None:
         told = ", ".join(map(str, ranks))
         super().__init__(
-            f"ranks: {shown(player)} has reported {told} of match {match}, or others who left, and it stands"
+            f"ranks: {shown(player)} has reported match {match} otherwise already (ranks {told}); that report stands"
         )
         self.field = "ranks"
         self.match = match
